@@ -1,0 +1,215 @@
+#include "station/words/crypto.hpp"
+
+#include <openssl/bn.h>
+#include <openssl/core_names.h>
+#include <openssl/ec.h>
+#include <openssl/evp.h>
+#include <openssl/kdf.h>
+#include <openssl/params.h>
+#include <openssl/x509.h>
+
+#include <algorithm>
+#include <new>
+#include <stdexcept>
+#include <utility>
+
+#include "station/words/fault.hpp"
+
+namespace mintmark {
+
+namespace {
+
+template <auto Free>
+struct Deleter {
+  template <class T>
+  void operator()(T* p) const {
+    Free(p);
+  }
+};
+using Key = std::unique_ptr<EVP_PKEY, Deleter<EVP_PKEY_free>>;
+using KeyContext = std::unique_ptr<EVP_PKEY_CTX, Deleter<EVP_PKEY_CTX_free>>;
+using DigestContext = std::unique_ptr<EVP_MD_CTX, Deleter<EVP_MD_CTX_free>>;
+using CipherContext = std::unique_ptr<EVP_CIPHER_CTX, Deleter<EVP_CIPHER_CTX_free>>;
+using Kdf = std::unique_ptr<EVP_KDF, Deleter<EVP_KDF_free>>;
+using KdfContext = std::unique_ptr<EVP_KDF_CTX, Deleter<EVP_KDF_CTX_free>>;
+
+void must(bool ok, const char* what) {
+  if (!ok) throw Fault("crypto.failed", {}, what);
+}
+
+OSSL_PARAM octets(const char* name, View data) {
+  // OpenSSL's parameters are not const-correct; it only reads.
+  return OSSL_PARAM_construct_octet_string(name, const_cast<std::uint8_t*>(data.data()),
+                                           data.size());
+}
+
+Key key_from_point(View point) {
+  char group[] = "P-256";
+  OSSL_PARAM params[] = {OSSL_PARAM_construct_utf8_string(OSSL_PKEY_PARAM_GROUP_NAME, group, 0),
+                         octets(OSSL_PKEY_PARAM_PUB_KEY, point), OSSL_PARAM_construct_end()};
+  KeyContext context(EVP_PKEY_CTX_new_from_name(nullptr, "EC", nullptr));
+  EVP_PKEY* key = nullptr;
+  if (EVP_PKEY_fromdata_init(context.get()) != 1 ||
+      EVP_PKEY_fromdata(context.get(), &key, EVP_PKEY_PUBLIC_KEY, params) != 1)
+    return nullptr;
+  Key owned(key);
+  KeyContext check(EVP_PKEY_CTX_new(key, nullptr));
+  return EVP_PKEY_public_check(check.get()) == 1 ? std::move(owned) : nullptr;
+}
+
+// SubjectPublicKeyInfo of an uncompressed P-256 point, up to the point (RFC 5480).
+constexpr std::uint8_t kSpkiPrefix[] = {0x30, 0x59, 0x30, 0x13, 0x06, 0x07, 0x2a, 0x86, 0x48,
+                                        0xce, 0x3d, 0x02, 0x01, 0x06, 0x08, 0x2a, 0x86, 0x48,
+                                        0xce, 0x3d, 0x03, 0x01, 0x07, 0x03, 0x42, 0x00};
+
+}  // namespace
+
+Digest sha256(View data) {
+  Digest out;
+  must(EVP_Digest(data.data(), data.size(), out.data(), nullptr, EVP_sha256(), nullptr) == 1,
+       "SHA-256");
+  return out;
+}
+
+Digest hmac_sha256(View key, View data) {
+  Digest out;
+  std::size_t n = 0;
+  must(EVP_Q_mac(nullptr, "HMAC", nullptr, "SHA256", nullptr, key.data(), key.size(), data.data(),
+                 data.size(), out.data(), out.size(), &n) != nullptr,
+       "HMAC-SHA-256");
+  return out;
+}
+
+static Secret derive(const char* kdf_name, const OSSL_PARAM* params, std::size_t size) {
+  Kdf kdf(EVP_KDF_fetch(nullptr, kdf_name, nullptr));
+  KdfContext context(EVP_KDF_CTX_new(kdf.get()));
+  Secret out(size);
+  must(EVP_KDF_derive(context.get(), out.mutable_view().data(), size, params) == 1, kdf_name);
+  return out;
+}
+
+Secret hkdf_sha256(View salt, View input, std::string_view info, std::size_t size) {
+  char digest[] = "SHA256";
+  OSSL_PARAM params[] = {OSSL_PARAM_construct_utf8_string(OSSL_KDF_PARAM_DIGEST, digest, 0),
+                         octets(OSSL_KDF_PARAM_SALT, salt), octets(OSSL_KDF_PARAM_KEY, input),
+                         octets(OSSL_KDF_PARAM_INFO, view(info)), OSSL_PARAM_construct_end()};
+  return derive("HKDF", params, size);
+}
+
+Secret pbkdf2_sha256(View password, View salt, unsigned iterations) {
+  char digest[] = "SHA256";
+  int pkcs5 = 1;  // the caller's salt and count are taken as they are: the unit chose them
+  std::uint8_t nothing = 0;
+  if (password.empty()) password = View(&nothing, 0);
+  OSSL_PARAM params[] = {OSSL_PARAM_construct_utf8_string(OSSL_KDF_PARAM_DIGEST, digest, 0),
+                         octets(OSSL_KDF_PARAM_PASSWORD, password),
+                         octets(OSSL_KDF_PARAM_SALT, salt),
+                         OSSL_PARAM_construct_uint(OSSL_KDF_PARAM_ITER, &iterations),
+                         OSSL_PARAM_construct_int(OSSL_KDF_PARAM_PKCS5, &pkcs5),
+                         OSSL_PARAM_construct_end()};
+  return derive("PBKDF2", params, 32);
+}
+
+Bytes gcm_seal(View key, View nonce, View aad, View plain) {
+  must(key.size() == 32 && nonce.size() == 12, "AES-256-GCM sizes");
+  CipherContext c(EVP_CIPHER_CTX_new());
+  Bytes out(plain.size() + 16);
+  int n = 0;
+  must(EVP_EncryptInit_ex2(c.get(), EVP_aes_256_gcm(), key.data(), nonce.data(), nullptr) == 1 &&
+           (aad.empty() || EVP_EncryptUpdate(c.get(), nullptr, &n, aad.data(),
+                                             static_cast<int>(aad.size())) == 1) &&
+           EVP_EncryptUpdate(c.get(), out.data(), &n, plain.data(),
+                             static_cast<int>(plain.size())) == 1 &&
+           EVP_EncryptFinal_ex(c.get(), out.data() + n, &n) == 1 &&
+           EVP_CIPHER_CTX_ctrl(c.get(), EVP_CTRL_AEAD_GET_TAG, 16, out.data() + plain.size()) == 1,
+       "AES-256-GCM");
+  return out;
+}
+
+std::optional<Secret> gcm_open(View key, View nonce, View aad, View sealed) {
+  if (key.size() != 32 || nonce.size() != 12 || sealed.size() < 16) return std::nullopt;
+  CipherContext c(EVP_CIPHER_CTX_new());
+  Secret out(sealed.size() - 16);
+  std::uint8_t spare[16];
+  std::uint8_t* plain = out.empty() ? spare : out.mutable_view().data();
+  int n = 0;
+  auto* tag = const_cast<std::uint8_t*>(sealed.data() + out.size());
+  bool ok =
+      EVP_DecryptInit_ex2(c.get(), EVP_aes_256_gcm(), key.data(), nonce.data(), nullptr) == 1 &&
+      (aad.empty() ||
+       EVP_DecryptUpdate(c.get(), nullptr, &n, aad.data(), static_cast<int>(aad.size())) == 1) &&
+      EVP_DecryptUpdate(c.get(), plain, &n, sealed.data(), static_cast<int>(out.size())) == 1 &&
+      EVP_CIPHER_CTX_ctrl(c.get(), EVP_CTRL_AEAD_SET_TAG, 16, tag) == 1 &&
+      EVP_DecryptFinal_ex(c.get(), plain + n, &n) == 1;
+  if (!ok) return std::nullopt;
+  return out;
+}
+
+EphemeralKey::EphemeralKey() : key_(EVP_EC_gen("P-256")) { must(key_ != nullptr, "P-256 key"); }
+EphemeralKey::~EphemeralKey() { EVP_PKEY_free(key_); }
+EphemeralKey::EphemeralKey(EphemeralKey&& other) noexcept
+    : key_(std::exchange(other.key_, nullptr)) {}
+
+Bytes EphemeralKey::point() const {
+  Bytes out(65);
+  std::size_t n = 0;
+  must(EVP_PKEY_get_octet_string_param(key_, OSSL_PKEY_PARAM_PUB_KEY, out.data(), out.size(), &n) ==
+               1 &&
+           n == out.size(),
+       "P-256 point");
+  return out;
+}
+
+std::optional<Secret> EphemeralKey::agree(View peer) const {
+  if (peer.size() != 65 || peer[0] != 4) return std::nullopt;
+  Key other = key_from_point(peer);
+  if (!other) return std::nullopt;
+  KeyContext context(EVP_PKEY_CTX_new(key_, nullptr));
+  Secret out(32);
+  std::size_t n = out.size();
+  if (EVP_PKEY_derive_init(context.get()) != 1 ||
+      EVP_PKEY_derive_set_peer(context.get(), other.get()) != 1 ||
+      EVP_PKEY_derive(context.get(), out.mutable_view().data(), &n) != 1 || n != out.size())
+    return std::nullopt;
+  return out;
+}
+
+std::optional<Bytes> p256_point(View spki) {
+  if (spki.size() != 91 || !equal(spki.first(sizeof kSpkiPrefix), kSpkiPrefix)) return std::nullopt;
+  View point = spki.subspan(sizeof kSpkiPrefix);
+  if (point[0] != 4 || !key_from_point(point)) return std::nullopt;
+  return to_bytes(point);
+}
+
+Bytes p256_spki(View point) {
+  Bytes out(std::begin(kSpkiPrefix), std::end(kSpkiPrefix));
+  out.insert(out.end(), point.begin(), point.end());
+  return out;
+}
+
+bool p256_verify(View spki, const Digest& digest, View signature) {
+  auto point = p256_point(spki);
+  if (!point || signature.size() != 64) return false;
+  Key key = key_from_point(*point);
+  std::unique_ptr<ECDSA_SIG, Deleter<ECDSA_SIG_free>> parts(ECDSA_SIG_new());
+  ECDSA_SIG_set0(parts.get(), BN_bin2bn(signature.data(), 32, nullptr),
+                 BN_bin2bn(signature.data() + 32, 32, nullptr));
+  Bytes der(80);
+  unsigned char* end = der.data();
+  int n = i2d_ECDSA_SIG(parts.get(), &end);
+  KeyContext context(EVP_PKEY_CTX_new(key.get(), nullptr));
+  return n > 0 && EVP_PKEY_verify_init(context.get()) == 1 &&
+         EVP_PKEY_verify(context.get(), der.data(), static_cast<std::size_t>(n), digest.data(),
+                         digest.size()) == 1;
+}
+
+bool ed25519_verify(View public_key, View message, View signature) {
+  if (public_key.size() != 32 || signature.size() != 64) return false;
+  Key key(EVP_PKEY_new_raw_public_key(EVP_PKEY_ED25519, nullptr, public_key.data(), 32));
+  DigestContext context(EVP_MD_CTX_new());
+  return key && EVP_DigestVerifyInit(context.get(), nullptr, nullptr, nullptr, key.get()) == 1 &&
+         EVP_DigestVerify(context.get(), signature.data(), signature.size(), message.data(),
+                          message.size()) == 1;
+}
+
+}  // namespace mintmark
