@@ -1,0 +1,107 @@
+// The vault: everything Mintmark asks of its token. Blocking and thread-safe: callers run it on a
+// thread pool, and each call leases one session of its own for as long as it lasts.
+//
+// A token that goes away costs the calls in flight a Fault("token.away"); the next call connects
+// again. Faults: token.uri, token.module, token.missing, token.exists, token.key (arguments `key`
+// and `attribute`), token.pin, token.pin_marked, token.pin_file, token.away, token.refused (the
+// token said no and will say no again), rng.broken, seal.broken.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "station/words/bytes.hpp"
+#include "station/words/secret.hpp"
+
+namespace mintmark {
+
+struct TokenConfig {
+  // RFC 7512: module-path, token or serial, pin-source=file:/... ; a pin-value is refused.
+  std::string uri;
+  // Where the PIN is, if not where the URI says: a systemd credential, for example.
+  std::string pin_file_override;
+  // The directory where a refused PIN is written down (see pin.hpp).
+  std::string state_dir;
+  int sessions = 4;
+};
+
+// A person has looked at the PIN: the next start may try it again, once.
+void clear_pin_mark(const std::string& state_dir);
+bool pin_marked(const std::string& state_dir);
+
+struct KeyReport {
+  std::string label;
+  std::string part;       // "secret key", "private key", "public key"
+  std::string mechanism;  // what it is used with
+  std::string used_by;
+  std::string wrong;  // the attributes that differ from the table, empty where none does
+  // As found. CKA_LOCAL, CKA_ALWAYS_SENSITIVE and CKA_NEVER_EXTRACTABLE are among them for people
+  // to read: they are false on a key that was cloned from another token, which is no fault.
+  std::vector<std::pair<std::string, std::string>> attributes;
+};
+
+struct TokenReport {
+  std::string module_path, library, library_version, cryptoki_version;
+  std::string label, manufacturer, model, serial;
+  std::vector<std::string> flags;  // CKF_ words of the token
+  // A development token in software: its random numbers claim no approved generator and its keys
+  // are files.
+  bool is_soft = true;
+  std::vector<KeyReport> keys;
+};
+
+using Iv = std::array<std::uint8_t, 12>;  // a 96-bit big-endian counter, the caller's
+
+class Vault {
+ public:
+  // A NEW token (C_InitToken in a free slot, label from the URI, the user's PIN from the PIN file)
+  // with all of the station's keys in it. Fault("token.exists") if that label is taken.
+  static void create(const TokenConfig& config, View so_pin);
+  // The keys alone, in a token that exists and has none of them (a real HSM). All or none.
+  static void create_keys(const TokenConfig& config);
+
+  // Opens, logs in, finds every key once, checks each against the table in keys.hpp, and that each
+  // pair belongs together.
+  explicit Vault(const TokenConfig& config);
+  ~Vault();
+  Vault(const Vault&) = delete;
+  Vault& operator=(const Vault&) = delete;
+
+  // From the token's generator, after the block-repeat test of health.hpp.
+  void random(std::span<std::uint8_t> out);
+  Bytes random(std::size_t size);
+  Secret random_secret(std::size_t size);
+
+  // FORMATS, "Fingerprint": HMAC-SHA-256 under K_fp. The check value is 8 bytes.
+  Digest fingerprint(View canonical);
+  Bytes check_value();
+
+  // FORMATS, "Run seal": AES-256-GCM under a lot's key, 128-bit tag behind the ciphertext. The
+  // token does not notice an IV used twice: the caller commits its counter first.
+  // open throws Fault("seal.broken") where key, IV, AAD or bytes are not those of the seal.
+  Bytes seal(const std::string& lot_key_label, const Iv& iv, View aad, const Secret& plain);
+  Secret open(const std::string& lot_key_label, const Iv& iv, View aad, View sealed);
+  // Fault("token.exists") if there is one; destroying what is not there is no fault.
+  void create_lot_key(const std::string& label);
+  bool has_lot_key(const std::string& label);
+  void destroy_lot_key(const std::string& label);
+
+  Bytes ca_public_point();              // 65 bytes, uncompressed
+  Bytes ca_sign(const Digest& digest);  // ECDSA P-256, r and s, 64 bytes
+  Bytes journal_public_key();           // Ed25519, 32 bytes
+  Bytes journal_sign(View message);     // 64 bytes
+  Bytes reopen_spki();                  // P-256 SubjectPublicKeyInfo, 91 bytes
+
+  TokenReport describe();
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace mintmark
