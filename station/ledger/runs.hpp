@@ -1,0 +1,179 @@
+// The passages of units through the station. Every function runs inside one transaction and
+// journals what it changes there (invariant 7). Faults carry codes of the language tables.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "station/ledger/ledger.hpp"
+#include "station/words/fault.hpp"
+#include "station/words/unit.hpp"
+
+namespace mintmark {
+
+struct Run {
+  Run() = default;
+  std::string id;   // UUIDv7
+  std::string lot;  // UUIDv7
+  std::string slot;
+  HardwareId hardware_id;
+  std::string serial;  // empty before reserve
+  std::string firmware, model;
+  Step next = Step::reserve;
+  bool interrupted = false;      // `next` was begun before and never ended
+  int attempts = 0;              // contact faults so far
+  Bytes spki;                    // certified (or about to be) identity key; empty before enrol
+  Bytes nonce;                   // run nonce, 16 bytes; empty before mint
+  bool offered = false;          // secrets may have left for the unit
+  bool label_uncertain = false;  // a label was sent or not: the operator looks
+  std::optional<Ending> ending;
+  std::string code;  // of the ending
+  Bytes id_bytes() const;
+};
+
+// What the ledger knows of a hardware id that has just arrived.
+struct Standing {
+  Standing() = default;
+  std::optional<Run> open;   // an unfinished run: resume it
+  std::optional<Run> last;   // the newest finished run
+  bool quarantined = false;  // by its own run or held with others
+  Bytes spki;                // its certified key, empty if none
+  std::string serial;        // its serial, empty if none
+};
+
+enum class StepResult { proven, not_proven, failed };
+
+// What a step saw. `reason` for not_proven; `facts` go into the journal: no secret, in any form.
+struct Evidence {
+  Evidence() = default;
+  explicit Evidence(Json facts_) : facts(std::move(facts_)) {}
+  StepResult result = StepResult::proven;
+  std::string reason;
+  Json facts = Json::object();
+};
+
+// A minted credential as it is kept: the fingerprint for ever, the sealed copy until the run ends.
+struct Credential {
+  Credential() = default;
+  std::string name;   // "admin"
+  std::string klass;  // class word in the seal's AAD: "password"
+  std::int64_t scope = 0;
+  Digest fingerprint{};
+  std::array<std::uint8_t, 12> iv{};
+  Bytes sealed;
+};
+
+namespace runs {
+
+Standing standing(Reader& db, const HardwareId& hardware_id);
+Run get(Reader& db, const std::string& run);  // Fault "run.unknown"
+std::vector<Run> open_runs(Reader& db);
+
+// A run for a unit that identified itself; next = reserve. Fault "hwid.two_slots" when an open run
+// exists.
+Run begin(Transaction& db, const Actor& actor, const std::string& run, const std::string& lot,
+          const std::string& slot, const HardwareId& hardware_id, const std::string& model,
+          const std::string& firmware, Json facts);
+// The open run is met again, perhaps in another slot. Sets `interrupted`.
+Run resume(Transaction& db, const Actor& actor, Run run, const std::string& slot);
+
+// Journals that run.next begins.
+Run intend(Transaction& db, const Actor& actor, Run run);
+// Journals the evidence and moves on to the step after run.next.
+Run complete(Transaction& db, const Actor& actor, Run run, const Evidence& evidence);
+// Back to an earlier step (burn and mint afresh; void and reprint), with the reason journalled.
+Run go_back(Transaction& db, const Actor& actor, Run run, Step to, const std::string& reason);
+
+// Admits the hardware id to the lot (quota counts hardware ids, quantity + spares) and gives it its
+// serial: the one it already has in this lot, or the next of the order's pools. Faults "lot.full",
+// "serials.exhausted", "lot.closed".
+Run admit(Transaction& db, Run run);
+
+// Commits the SPKI before the token signs for it. Fault "hwid.second_key" when this hardware id has
+// another certified key, "hwid.clone" when another hardware id has this key.
+Run commit_key(Transaction& db, Run run, Bytes spki, const Digest& fingerprint);
+void record_certificate(Transaction& db, const Run& run, const Bytes& der);
+std::optional<Bytes> certificate(Reader& db, const Run& run);
+
+// The next IV of the lot's run seal: committed before it is used, never given twice.
+std::array<std::uint8_t, 12> next_iv(Transaction& db, const std::string& lot);
+// Inserts fingerprints (UNIQUE over scope and value) and sealed copies, sets the nonce, clears
+// `offered`. A fingerprint that exists is Fault "rng.duplicate" (the caller's transaction is
+// undone; then stop_issuing()). Fault "unit.mints_spent" over `max_mints` for this hardware id.
+Run mint(Transaction& db, Run run, Bytes nonce, const std::vector<Credential>& credentials,
+         int max_mints);
+// A decoy's fingerprint, burnt at birth.
+void burn_decoy(Transaction& db, const Run& run, const std::string& klass, std::int64_t scope,
+                const Digest& fingerprint);
+std::vector<Credential> credentials(Reader& db,
+                                    const Run& run);  // unburnt, newest mint, with sealed copies
+Run offer(Transaction& db, Run run);  // `offered` = true, committed before the first secret is sent
+// Burns this run's credentials (fingerprints stay) and drops the sealed copies.
+Run burn(Transaction& db, const Actor& actor, Run run, const std::string& reason);
+
+// A wrong password is about to be tried: counted before it is sent. Fault "unit.tries_spent" when
+// `limit` in a row without a success would be reached.
+void count_try(Transaction& db, const Run& run, const std::string& kind, int limit);
+void count_success(Transaction& db, const Run& run);
+
+// Ends the run: journals code and arguments, burns what it holds unless it passed, drops sealed
+// copies.
+Run end(Transaction& db, const Actor& actor, Run run, Ending ending, const std::string& code,
+        const Fault::Args& args);
+// A contact fault: counted; the run stays open, or ends in rework ("attempts.exhausted") at
+// `max_attempts`.
+Run fail_contact(Transaction& db, const Actor& actor, Run run, const std::string& code,
+                 const Fault::Args& args, int max_attempts);
+
+// Label attempts: counted per serial and place for ever, recorded before sending.
+int begin_label(Transaction& db, const Actor& actor, const Run& run, const std::string& place,
+                const Digest& template_digest);
+struct LabelState {
+  LabelState() = default;
+  std::string place;
+  int attempt = 0;    // newest
+  std::string state;  // sent, applied, void
+};
+std::vector<LabelState> labels(Reader& db, const std::string& serial);
+// Faults "scan.unknown", "scan.not_newest", "scan.void", "scan.already".
+void apply_label(Transaction& db, const Actor& actor, const Run& run, const ControlSymbol& symbol,
+                 const std::string& bound_by);
+void void_label(Transaction& db, const Actor& actor, const Run& run, const ControlSymbol& symbol,
+                const std::string& reason);
+std::optional<Run> by_serial(Reader& db, const std::string& serial);  // newest run of that serial
+
+// Reset-check sampling: what is due, and what a failure holds.
+struct Sampling {
+  Sampling() = default;
+  bool first_of_lot = false, first_of_firmware = false;
+  int since_last_good = 0;
+};
+Sampling sampling(Reader& db, const Run& run);
+// Holds every unit of the lot that passed unchecked since the last good check; answers how many.
+int hold_since_last_good(Transaction& db, const Actor& actor, const Run& run);
+
+// An event about a unit that has no open run: already passed and back, refused in quarantine, two
+// slots.
+void note_visit(Transaction& db, const Actor& actor, const std::string& slot,
+                const HardwareId& hardware_id, const std::string& code, const Fault::Args& args);
+// Puts a hardware id into quarantine outside of its own run (it sat in two slots, could not sign
+// after a pass).
+void quarantine_unit(Transaction& db, const Actor& actor, const HardwareId& hardware_id,
+                     const std::string& slot, const std::string& code);
+
+// Slots: three endings in a row with one code pause a slot until a lead resumes it.
+struct SlotState {
+  SlotState() = default;
+  std::string name;
+  bool paused = false;
+  std::string code;
+  int streak = 0;
+};
+SlotState slot_state(Reader& db, const std::string& slot);
+SlotState note_ending(Transaction& db, const Actor& actor, const std::string& slot, Ending ending,
+                      const std::string& code);
+void resume_slot(Transaction& db, const Actor& actor, const std::string& slot);
+
+}  // namespace runs
+}  // namespace mintmark
