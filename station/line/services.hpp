@@ -1,0 +1,26 @@
+// What the work needs from the floors below; wired once, in main.
+#pragma once
+
+#include <string>
+
+#include "fixtures/slot.hpp"
+#include "hsm/vault.hpp"
+#include "station/label/sink.hpp"
+#include "station/ledger/ledger.hpp"
+#include "station/words/task.hpp"
+
+namespace mintmark {
+
+struct Services {
+  Services(Vault& vault_, asio::thread_pool& token_pool_, Ledger& ledger_, LabelSink& sink_)
+      : vault(&vault_), token_pool(&token_pool_), ledger(&ledger_), sink(&sink_) {}
+  Vault* vault;
+  asio::thread_pool* token_pool;  // blocking token calls run here
+  Ledger* ledger;
+  LabelSink* sink;
+  bool simulate_scanner = false;  // only on ledgers born as demos
+  int checkpoint_every = 1000;    // journal entries
+  std::string organization = "Mintmark";
+};
+
+}  // namespace mintmark
