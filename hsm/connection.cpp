@@ -1,0 +1,101 @@
+#include "hsm/connection.hpp"
+
+#include <utility>
+
+#include "hsm/pin.hpp"
+
+namespace mintmark::pkcs11 {
+
+std::string pin_file(const TokenConfig& config, const TokenUri& uri) {
+  return config.pin_file_override.empty() ? uri.pin_file() : config.pin_file_override;
+}
+
+Connection::Connection(Module& module, const TokenUri& uri, const TokenConfig& config)
+    : module_(module),
+      slot_(module.find(uri)),
+      anchor_(module, slot_, Session::Access::read),
+      pool_(module, slot_, config.sessions) {
+  log_in(anchor_, pin_file(config, uri), config.state_dir);
+  find_keys(anchor_);
+}
+
+void Connection::find_keys(Session& session) {
+  auto find_pair = [&](const KeyRole& role, KeyPair& pair, Bytes& point) {
+    pair = find_checked(session, role, role.label);
+    point = public_point(session, role, pair.open);
+    check_pair(session, role, pair, point);
+  };
+  fingerprint_ = find_checked(session, kFingerprintKey, kFingerprintKey.label).secret;
+  find_pair(kCaKey, ca_, ca_point_);
+  find_pair(kJournalKey, journal_, journal_point_);
+  find_pair(kReopenKey, reopen_, reopen_point_);
+}
+
+CK_OBJECT_HANDLE Connection::lot_key(Session& session, const std::string& label) {
+  {
+    std::lock_guard<std::mutex> guard(lots_mutex_);
+    auto known = lots_.find(label);
+    if (known != lots_.end()) return known->second;
+  }
+  if (!is_lot_label(label)) throw Fault("token.key", {{"key", label}, {"attribute", "CKA_LABEL"}});
+  CK_OBJECT_HANDLE key = find_checked(session, kLotKey, label).secret;
+  std::lock_guard<std::mutex> guard(lots_mutex_);
+  lots_[label] = key;
+  return key;
+}
+
+void Connection::forget_lot_key(const std::string& label) {
+  std::lock_guard<std::mutex> guard(lots_mutex_);
+  lots_.erase(label);
+}
+
+Link::Link(const TokenConfig& config) : config_(config), uri_(config.uri) {
+  if (config_.sessions < 1) throw Fault("token.uri", {{"reason", "sessions must be 1 or more"}});
+  must_not_be_marked(config_.state_dir);
+}
+
+std::shared_ptr<Connection> Link::connection() {
+  std::lock_guard<std::mutex> guard(mutex_);
+  if (!current_) current_ = connect();
+  return current_;
+}
+
+// Some modules see a device that came back only after they have been initialised again. That ends
+// every session of the process with them, so it is tried only where none is open.
+std::shared_ptr<Connection> Link::connect() {
+  must_not_be_marked(config_.state_dir);
+  Module& module = Module::load(uri_.module_path());
+  try {
+    return std::make_shared<Connection>(module, uri_, config_);
+  } catch (const CallFault& fault) {
+    if (fault.recovery() != Recovery::away || !module.restart()) throw;
+  }
+  return std::make_shared<Connection>(module, uri_, config_);
+}
+
+void Link::drop(const std::shared_ptr<Connection>& gone) {
+  std::lock_guard<std::mutex> guard(mutex_);
+  if (current_ == gone) current_.reset();
+}
+
+// Whether the call may be tried again, and what must be given up before.
+bool Link::again(const CallFault& fault, const std::shared_ptr<Connection>& used, Tries& tries) {
+  switch (fault.recovery()) {
+    case Recovery::session:
+      if (!std::exchange(tries.session, true)) return true;
+      drop(used);
+      return false;
+    case Recovery::login:
+      drop(used);
+      return !std::exchange(tries.login, true);
+    case Recovery::away:
+      drop(used);
+      return false;
+    case Recovery::pin:
+    case Recovery::never:
+      break;
+  }
+  return false;
+}
+
+}  // namespace mintmark::pkcs11

@@ -1,0 +1,95 @@
+// What the station holds of a token between two mishaps: a login, the handles of its keys, and a
+// pool of sessions. A connection is never repaired: when the token goes away it is dropped, with
+// everything that was found through it, and the next call makes another.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+
+#include "hsm/keys.hpp"
+#include "hsm/module.hpp"
+#include "hsm/rv.hpp"
+#include "hsm/session.hpp"
+#include "hsm/uri.hpp"
+#include "hsm/vault.hpp"
+
+namespace mintmark::pkcs11 {
+
+std::string pin_file(const TokenConfig& config, const TokenUri& uri);
+
+class Connection {
+ public:
+  // Logs in (pin.hpp), finds and checks all keys.
+  Connection(Module& module, const TokenUri& uri, const TokenConfig& config);
+
+  Module& module() const { return module_; }
+  CK_SLOT_ID slot() const { return slot_; }
+  SessionPool& pool() { return pool_; }
+
+  CK_OBJECT_HANDLE fingerprint_key() const { return fingerprint_; }
+  CK_OBJECT_HANDLE ca_key() const { return ca_.secret; }
+  CK_OBJECT_HANDLE journal_key() const { return journal_.secret; }
+  const Bytes& ca_point() const { return ca_point_; }
+  const Bytes& journal_point() const { return journal_point_; }
+  const Bytes& reopen_point() const { return reopen_point_; }
+
+  // Looked up and checked once for each label. Fault("token.key") if there is none.
+  CK_OBJECT_HANDLE lot_key(Session& session, const std::string& label);
+  void forget_lot_key(const std::string& label);
+
+ private:
+  void find_keys(Session& session);
+
+  Module& module_;
+  CK_SLOT_ID slot_;
+  // The login ends with the last session of the process: this one stays open for that alone.
+  Session anchor_;
+  SessionPool pool_;
+  CK_OBJECT_HANDLE fingerprint_ = CK_INVALID_HANDLE;
+  KeyPair ca_, journal_, reopen_;
+  Bytes ca_point_, journal_point_, reopen_point_;
+  std::mutex lots_mutex_;
+  std::map<std::string, CK_OBJECT_HANDLE> lots_;
+};
+
+// The current connection to one token: made when first asked for, made again after a drop.
+class Link {
+ public:
+  explicit Link(const TokenConfig& config);
+
+  std::shared_ptr<Connection> connection();
+  // Only if it is still the current one: several calls may have seen the same token go.
+  void drop(const std::shared_ptr<Connection>& gone);
+
+  // Runs `work(Connection&, Session&)` with a leased session. What may be repeated is, once on a
+  // new session and once after a new login; nothing is after the token went away.
+  enum class Repeat { no, yes };
+  template <class Work>
+  auto run(Repeat repeat, Work work) {
+    for (Tries tries;;) {
+      auto current = connection();
+      try {
+        auto lease = current->pool().lease();
+        return work(*current, *lease);
+      } catch (const CallFault& fault) {
+        if (!again(fault, current, tries) || repeat == Repeat::no) throw;
+      }
+    }
+  }
+
+ private:
+  struct Tries {
+    bool session = false, login = false;
+  };
+  bool again(const CallFault& fault, const std::shared_ptr<Connection>& used, Tries& tries);
+  std::shared_ptr<Connection> connect();
+
+  TokenConfig config_;
+  TokenUri uri_;
+  std::mutex mutex_;
+  std::shared_ptr<Connection> current_;
+};
+
+}  // namespace mintmark::pkcs11

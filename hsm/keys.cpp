@@ -1,0 +1,179 @@
+#include "hsm/keys.hpp"
+
+#include <algorithm>
+#include <array>
+
+#include "hsm/rv.hpp"
+
+namespace mintmark::pkcs11 {
+
+namespace {
+
+// Fingerprints: signs, and does nothing else.
+constexpr Flag kMacOnly[] = {
+    {CKA_TOKEN, true},     {CKA_PRIVATE, true},      {CKA_MODIFIABLE, false},
+    {CKA_SENSITIVE, true}, {CKA_EXTRACTABLE, false}, {CKA_WRAP_WITH_TRUSTED, false},
+    {CKA_ENCRYPT, false},  {CKA_DECRYPT, false},     {CKA_SIGN, true},
+    {CKA_VERIFY, false},   {CKA_WRAP, false},        {CKA_UNWRAP, false},
+    {CKA_DERIVE, false},
+};
+
+// A lot's run seal: encrypts and decrypts. It must not wrap: what wraps and decrypts gives away
+// every key that it can wrap.
+constexpr Flag kSealOnly[] = {
+    {CKA_TOKEN, true},     {CKA_PRIVATE, true},      {CKA_MODIFIABLE, false},
+    {CKA_SENSITIVE, true}, {CKA_EXTRACTABLE, false}, {CKA_WRAP_WITH_TRUSTED, false},
+    {CKA_ENCRYPT, true},   {CKA_DECRYPT, true},      {CKA_SIGN, false},
+    {CKA_VERIFY, false},   {CKA_WRAP, false},        {CKA_UNWRAP, false},
+    {CKA_DERIVE, false},
+};
+
+// The private half of every signer.
+constexpr Flag kSignOnly[] = {
+    {CKA_TOKEN, true},
+    {CKA_PRIVATE, true},
+    {CKA_MODIFIABLE, false},
+    {CKA_SENSITIVE, true},
+    {CKA_EXTRACTABLE, false},
+    {CKA_WRAP_WITH_TRUSTED, false},
+    {CKA_ALWAYS_AUTHENTICATE, false},
+    {CKA_DECRYPT, false},
+    {CKA_SIGN, true},
+    {CKA_SIGN_RECOVER, false},
+    {CKA_UNWRAP, false},
+    {CKA_DERIVE, false},
+};
+
+// The public half.
+constexpr Flag kVerifyOnly[] = {
+    {CKA_TOKEN, true},  {CKA_PRIVATE, false},        {CKA_MODIFIABLE, false}, {CKA_ENCRYPT, false},
+    {CKA_VERIFY, true}, {CKA_VERIFY_RECOVER, false}, {CKA_WRAP, false},       {CKA_DERIVE, false},
+};
+
+// DER: OBJECT IDENTIFIER prime256v1 (RFC 5480).
+constexpr std::uint8_t kP256[] = {0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07};
+// DER: PrintableString "edwards25519" (PKCS#11 v3.0 section 2.3.5).
+constexpr std::uint8_t kEd25519[] = {0x13, 0x0c, 'e', 'd', 'w', 'a', 'r',
+                                     'd',  's',  '2', '5', '5', '1', '9'};
+
+constexpr Part kSigner = {CKO_PRIVATE_KEY, kSignOnly};
+constexpr Part kVerifier = {CKO_PUBLIC_KEY, kVerifyOnly};
+
+}  // namespace
+
+// clang-format off
+const KeyRole kFingerprintKey = {"mintmark-fingerprint", "fingerprints of secrets",
+    CKK_GENERIC_SECRET, CKM_GENERIC_SECRET_KEY_GEN, CKM_SHA256_HMAC, 32, {},
+    {CKO_SECRET_KEY, kMacOnly}, {}};
+const KeyRole kCaKey = {"mintmark-ca", "device certificates",
+    CKK_EC, CKM_EC_KEY_PAIR_GEN, CKM_ECDSA, 0, kP256, kSigner, kVerifier};
+const KeyRole kJournalKey = {"mintmark-journal", "checkpoints of the journal",
+    CKK_EC_EDWARDS, CKM_EC_EDWARDS_KEY_PAIR_GEN, CKM_EDDSA, 0, kEd25519, kSigner, kVerifier};
+const KeyRole kReopenKey = {"mintmark-reopen", "permissions to reopen a unit",
+    CKK_EC, CKM_EC_KEY_PAIR_GEN, CKM_ECDSA, 0, kP256, kSigner, kVerifier};
+const KeyRole kLotKey = {"", "the run seal of a lot",
+    CKK_AES, CKM_AES_KEY_GEN, CKM_AES_GCM, 32, {}, {CKO_SECRET_KEY, kSealOnly}, {}};
+// clang-format on
+
+std::span<const KeyRole* const> station_keys() {
+  static constexpr std::array kAll = {&kFingerprintKey, &kCaKey, &kJournalKey, &kReopenKey};
+  return kAll;
+}
+
+bool is_lot_label(std::string_view label) {
+  auto keys = station_keys();
+  return !label.empty() && std::none_of(keys.begin(), keys.end(),
+                                        [&](const KeyRole* key) { return key->label == label; });
+}
+
+// What a key of this role must be, except its curve: all of it is checked when it is found.
+static Attributes expected(const KeyRole& role, const Part& part) {
+  Attributes out;
+  out.number(CKA_CLASS, part.object_class).number(CKA_KEY_TYPE, role.type);
+  for (const Flag& flag : part.flags) out.flag(flag.type, flag.value);
+  if (part.object_class == CKO_SECRET_KEY) out.number(CKA_VALUE_LEN, role.value_len);
+  if (part.object_class != CKO_PUBLIC_KEY) out.number(CKA_ALLOWED_MECHANISMS, role.use);
+  return out;
+}
+
+static Attributes named(Attributes out, std::string_view label) {
+  return out.bytes(CKA_LABEL, view(label)).bytes(CKA_ID, view(label));
+}
+
+KeyPair generate(Session& session, const KeyRole& role, std::string_view label) {
+  Attributes secret = named(expected(role, role.secret), label);
+  if (!role.is_pair()) return {session.generate_key(role.generate, secret), CK_INVALID_HANDLE};
+  Attributes open = named(expected(role, role.open), label);
+  open.bytes(CKA_EC_PARAMS, role.curve);
+  return session.generate_pair(role.generate, open, secret);
+}
+
+std::vector<CK_OBJECT_HANDLE> find(Session& session, const Part& part, std::string_view label) {
+  Attributes which;
+  which.number(CKA_CLASS, part.object_class).bytes(CKA_LABEL, view(label));
+  return session.find(which);
+}
+
+static Fault wrong(std::string_view label, std::string attribute) {
+  return Fault("token.key", {{"key", std::string(label)}, {"attribute", std::move(attribute)}});
+}
+
+CK_OBJECT_HANDLE find_one(Session& session, const Part& part, std::string_view label) {
+  auto found = find(session, part, label);
+  if (found.empty()) throw wrong(label, "missing");
+  if (found.size() > 1) throw wrong(label, "several");
+  return found.front();
+}
+
+static CK_OBJECT_HANDLE find_part(Session& session, const KeyRole& role, const Part& part,
+                                  std::string_view label) {
+  CK_OBJECT_HANDLE key = find_one(session, part, label);
+  std::string differs = differences(session, role, part, key);
+  if (!differs.empty()) throw wrong(label, differs);
+  return key;
+}
+
+KeyPair find_checked(Session& session, const KeyRole& role, std::string_view label) {
+  KeyPair out;
+  out.secret = find_part(session, role, role.secret, label);
+  if (role.is_pair()) out.open = find_part(session, role, role.open, label);
+  return out;
+}
+
+// A token may write CK_TRUE as any byte but 0.
+static bool same_value(const Bytes& want, const Bytes& have) {
+  if (want.size() == 1 && have.size() == 1) return (want[0] != 0) == (have[0] != 0);
+  return want == have;
+}
+
+std::string differences(Session& session, const KeyRole& role, const Part& part,
+                        CK_OBJECT_HANDLE key) {
+  std::string out;
+  for (const auto& [type, want] : expected(role, part).items()) {
+    auto have = session.attribute(key, type);
+    if (have && same_value(want, *have)) continue;
+    out += (out.empty() ? "" : " ") + std::string(name_of_attribute(type));
+  }
+  return out;
+}
+
+Bytes public_point(Session& session, const KeyRole& role, CK_OBJECT_HANDLE open) {
+  std::size_t size = role.type == CKK_EC ? 65 : 32;
+  auto point = session.attribute(open, CKA_EC_POINT);
+  if (!point) throw wrong(role.label, "CKA_EC_POINT");
+  if (point->size() == size + 2 && point->at(0) == 0x04 && point->at(1) == size)
+    point->erase(point->begin(), point->begin() + 2);
+  if (point->size() != size) throw wrong(role.label, "CKA_EC_POINT");
+  return *point;
+}
+
+void check_pair(Session& session, const KeyRole& role, const KeyPair& pair, View point) {
+  // Domain of its own: never a certificate, a checkpoint or a permission.
+  Digest digest = sha256(view("mintmark: do these two halves belong together?"));
+  Bytes signature = session.sign(role.use, pair.secret, digest);
+  bool together = role.type == CKK_EC ? p256_verify(p256_spki(point), digest, signature)
+                                      : ed25519_verify(point, digest, signature);
+  if (!together) throw wrong(role.label, "pair");
+}
+
+}  // namespace mintmark::pkcs11

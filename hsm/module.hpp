@@ -1,0 +1,53 @@
+// A PKCS#11 module: the shared library behind a token. Loaded and initialised once per process and
+// never unloaded, because its threads and exit handlers outlive any owner. Never fork (without
+// exec) after the first load.
+#pragma once
+
+#include <p11-kit/pkcs11.h>
+
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "hsm/uri.hpp"
+
+namespace mintmark::pkcs11 {
+
+class Module {
+ public:
+  // Fault("token.module") where there is no such library or it is no PKCS#11 module.
+  static Module& load(const std::string& path);
+
+  // The only place where Mintmark gets at Cryptoki functions is this module's own list.
+  const CK_FUNCTION_LIST& api() const { return *functions_; }
+  const std::string& path() const { return path_; }
+
+  CK_INFO info();
+  std::vector<CK_SLOT_ID> slots_with_token();
+  CK_TOKEN_INFO token_info(CK_SLOT_ID slot);
+  CK_SLOT_INFO slot_info(CK_SLOT_ID slot);
+
+  // The slot of the one token that the URI means. Fault("token.missing") without any;
+  // Fault("token.uri") with several.
+  CK_SLOT_ID find(const TokenUri& uri);
+
+  // C_Finalize and C_Initialize, which is what some modules need when a device comes back. Does
+  // nothing and returns false while any session is open or when somebody else initialised it.
+  bool restart();
+
+  // Sessions tell of themselves, so that restart knows.
+  void session_opens();
+  void session_closed();
+
+ private:
+  explicit Module(std::string path);
+  void initialize();
+
+  std::string path_;
+  CK_FUNCTION_LIST* functions_ = nullptr;
+  bool ours_ = false;  // we initialised it, so we may finalise it
+  std::recursive_mutex mutex_;
+  int sessions_ = 0;
+};
+
+}  // namespace mintmark::pkcs11

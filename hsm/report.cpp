@@ -1,0 +1,113 @@
+#include "hsm/report.hpp"
+
+#include "hsm/uri.hpp"
+
+namespace mintmark::pkcs11 {
+
+static std::string version(CK_VERSION v) {
+  return std::to_string(v.major) + "." + std::to_string(v.minor);
+}
+
+#define FLAG(x) \
+  { x, #x }
+
+// Section 3.2, CK_TOKEN_INFO.
+static std::vector<std::string> words_of(CK_FLAGS flags) {
+  static const std::pair<CK_FLAGS, const char*> kWords[] = {
+      FLAG(CKF_RNG),
+      FLAG(CKF_WRITE_PROTECTED),
+      FLAG(CKF_LOGIN_REQUIRED),
+      FLAG(CKF_USER_PIN_INITIALIZED),
+      FLAG(CKF_PROTECTED_AUTHENTICATION_PATH),
+      FLAG(CKF_TOKEN_INITIALIZED),
+      FLAG(CKF_USER_PIN_COUNT_LOW),
+      FLAG(CKF_USER_PIN_FINAL_TRY),
+      FLAG(CKF_USER_PIN_LOCKED),
+      FLAG(CKF_USER_PIN_TO_BE_CHANGED),
+      FLAG(CKF_SO_PIN_COUNT_LOW),
+      FLAG(CKF_SO_PIN_FINAL_TRY),
+      FLAG(CKF_SO_PIN_LOCKED),
+  };
+  std::vector<std::string> out;
+  for (const auto& [flag, word] : kWords)
+    if ((flags & flag) != 0) out.emplace_back(word);
+  return out;
+}
+
+#undef FLAG
+
+static const char* word_of(CK_OBJECT_CLASS object_class) {
+  if (object_class == CKO_SECRET_KEY) return "secret key";
+  return object_class == CKO_PRIVATE_KEY ? "private key" : "public key";
+}
+
+static std::string shown(const std::optional<Bytes>& value) {
+  if (!value) return "unknown";
+  if (value->size() == 1) return value->at(0) != 0 ? "true" : "false";
+  return hex(*value);
+}
+
+static void read_flags(Session& session, const Part& part, CK_OBJECT_HANDLE key, KeyReport& out) {
+  auto add = [&](CK_ATTRIBUTE_TYPE type) {
+    out.attributes.emplace_back(name_of_attribute(type), shown(session.attribute(key, type)));
+  };
+  for (const Flag& flag : part.flags) add(flag.type);
+  add(CKA_LOCAL);
+  if (part.object_class == CKO_PUBLIC_KEY) return;
+  add(CKA_ALWAYS_SENSITIVE);
+  add(CKA_NEVER_EXTRACTABLE);
+}
+
+static KeyReport key_report(Session& session, const KeyRole& role, const Part& part,
+                            const std::string& label, CK_OBJECT_HANDLE key) {
+  KeyReport out;
+  out.label = label;
+  out.part = word_of(part.object_class);
+  out.mechanism = name_of_mechanism(role.use);
+  out.used_by = role.used_by;
+  out.wrong = differences(session, role, part, key);
+  read_flags(session, part, key, out);
+  return out;
+}
+
+static void add_keys(Session& session, const KeyRole& role, const Part& part,
+                     std::vector<KeyReport>& out) {
+  const std::string label(role.label);
+  for (CK_OBJECT_HANDLE key : find(session, part, label))
+    out.push_back(key_report(session, role, part, label, key));
+}
+
+// Every AES key in the token is a lot's, or should not be here and is shown for it.
+static void add_lot_keys(Session& session, std::vector<KeyReport>& out) {
+  Attributes which;
+  which.number(CKA_CLASS, CKO_SECRET_KEY).number(CKA_KEY_TYPE, CKK_AES);
+  for (CK_OBJECT_HANDLE key : session.find(which)) {
+    std::string label(text(session.attribute(key, CKA_LABEL).value_or(Bytes{})));
+    out.push_back(key_report(session, kLotKey, kLotKey.secret, label, key));
+  }
+}
+
+TokenReport report(Connection& connection, Session& session) {
+  TokenReport out;
+  CK_INFO library = connection.module().info();
+  CK_TOKEN_INFO token = connection.module().token_info(connection.slot());
+  out.module_path = connection.module().path();
+  out.library = field(library.libraryDescription);
+  out.library_version = version(library.libraryVersion);
+  out.cryptoki_version = version(library.cryptokiVersion);
+  out.label = field(token.label);
+  out.manufacturer = field(token.manufacturerID);
+  out.model = field(token.model);
+  out.serial = field(token.serialNumber);
+  out.flags = words_of(token.flags);
+  // Section 3.2, CK_SLOT_INFO: CKF_HW_SLOT is how a token says that it is hardware.
+  out.is_soft = (connection.module().slot_info(connection.slot()).flags & CKF_HW_SLOT) == 0;
+  for (const KeyRole* role : station_keys()) {
+    add_keys(session, *role, role->secret, out.keys);
+    if (role->is_pair()) add_keys(session, *role, role->open, out.keys);
+  }
+  add_lot_keys(session, out.keys);
+  return out;
+}
+
+}  // namespace mintmark::pkcs11

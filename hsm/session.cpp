@@ -1,0 +1,184 @@
+#include "hsm/session.hpp"
+
+#include <array>
+#include <exception>
+#include <utility>
+
+#include "hsm/rv.hpp"
+
+namespace mintmark::pkcs11 {
+
+// Cryptoki's pointers are not const-correct: it only reads what it is given as input.
+static CK_BYTE* input(View bytes) { return const_cast<CK_BYTE*>(bytes.data()); }
+
+// Section 5.6, C_OpenSession.
+Session::Session(Module& module, CK_SLOT_ID slot, Access access) : module_(module) {
+  CK_FLAGS flags = CKF_SERIAL_SESSION | (access == Access::write ? CKF_RW_SESSION : 0);
+  module_.session_opens();
+  CK_RV rv = api().C_OpenSession(slot, flags, nullptr, nullptr, &handle_);
+  if (rv == CKR_OK) return;
+  module_.session_closed();
+  throw CallFault("C_OpenSession", rv);
+}
+
+// Section 5.6, C_CloseSession. A session of a token that has gone cannot be closed: no matter.
+Session::~Session() {
+  api().C_CloseSession(handle_);
+  module_.session_closed();
+}
+
+// Section 5.6, C_Login.
+CK_RV Session::login(CK_USER_TYPE user, View pin) {
+  return api().C_Login(handle_, user, input(pin), pin.size());
+}
+
+// Section 5.5, C_InitPIN.
+void Session::init_pin(View pin) {
+  must("C_InitPIN", api().C_InitPIN(handle_, input(pin), pin.size()));
+}
+
+// Section 5.15, C_GenerateRandom.
+void Session::random(std::span<std::uint8_t> out) {
+  must("C_GenerateRandom", api().C_GenerateRandom(handle_, out.data(), out.size()));
+}
+
+// Section 5.11, C_SignInit and C_Sign. 64 bytes hold every signature and code that we ask for.
+Bytes Session::sign(CK_MECHANISM_TYPE mechanism, CK_OBJECT_HANDLE key, View data) {
+  CK_MECHANISM with{mechanism, nullptr, 0};
+  must("C_SignInit", api().C_SignInit(handle_, &with, key));
+  Bytes out(64);
+  CK_ULONG size = out.size();
+  must("C_Sign", api().C_Sign(handle_, input(data), data.size(), out.data(), &size));
+  out.resize(size);
+  return out;
+}
+
+// Section 2.12.3 of the mechanisms: AES-GCM, the tag of 128 bits behind the ciphertext.
+static CK_GCM_PARAMS gcm(View iv, View aad) {
+  return {input(iv), iv.size(), iv.size() * 8, input(aad), aad.size(), 128};
+}
+
+// Section 5.8, C_EncryptInit and C_Encrypt.
+Bytes Session::gcm_encrypt(CK_OBJECT_HANDLE key, View iv, View aad, View plain) {
+  CK_GCM_PARAMS params = gcm(iv, aad);
+  CK_MECHANISM with{CKM_AES_GCM, &params, sizeof params};
+  must("C_EncryptInit", api().C_EncryptInit(handle_, &with, key));
+  Bytes out(plain.size() + 16);
+  CK_ULONG size = out.size();
+  must("C_Encrypt", api().C_Encrypt(handle_, input(plain), plain.size(), out.data(), &size));
+  out.resize(size);
+  return out;
+}
+
+// A tag that does not fit is CKR_GENERAL_ERROR on SoftHSM2 and CKR_ENCRYPTED_DATA_INVALID on
+// others.
+static bool is_broken_seal(CK_RV rv) {
+  return rv == CKR_GENERAL_ERROR || rv == CKR_ENCRYPTED_DATA_INVALID ||
+         rv == CKR_ENCRYPTED_DATA_LEN_RANGE;
+}
+
+// Section 5.9, C_DecryptInit and C_Decrypt.
+std::optional<Secret> Session::gcm_decrypt(CK_OBJECT_HANDLE key, View iv, View aad, View sealed) {
+  CK_GCM_PARAMS params = gcm(iv, aad);
+  CK_MECHANISM with{CKM_AES_GCM, &params, sizeof params};
+  must("C_DecryptInit", api().C_DecryptInit(handle_, &with, key));
+  Secret out(sealed.size());
+  CK_ULONG size = out.size();
+  CK_RV rv =
+      api().C_Decrypt(handle_, input(sealed), sealed.size(), out.mutable_view().data(), &size);
+  if (is_broken_seal(rv)) return std::nullopt;
+  must("C_Decrypt", rv);
+  out.shrink(size);
+  return out;
+}
+
+// Section 5.7, C_FindObjectsInit, C_FindObjects, C_FindObjectsFinal.
+std::vector<CK_OBJECT_HANDLE> Session::find(Attributes which) {
+  auto raw = which.raw();
+  must("C_FindObjectsInit", api().C_FindObjectsInit(handle_, raw.data(), raw.size()));
+  std::vector<CK_OBJECT_HANDLE> out;
+  std::array<CK_OBJECT_HANDLE, 16> some{};
+  for (CK_ULONG count = some.size(); count > 0;) {
+    must("C_FindObjects", api().C_FindObjects(handle_, some.data(), some.size(), &count));
+    out.insert(out.end(), some.begin(), some.begin() + static_cast<std::ptrdiff_t>(count));
+  }
+  must("C_FindObjectsFinal", api().C_FindObjectsFinal(handle_));
+  return out;
+}
+
+// Section 5.7, C_GetAttributeValue: first its length, then its value.
+std::optional<Bytes> Session::attribute(CK_OBJECT_HANDLE object, CK_ATTRIBUTE_TYPE type) {
+  CK_ATTRIBUTE one{type, nullptr, 0};
+  CK_RV rv = api().C_GetAttributeValue(handle_, object, &one, 1);
+  if (rv == CKR_ATTRIBUTE_TYPE_INVALID || rv == CKR_ATTRIBUTE_SENSITIVE) return std::nullopt;
+  must("C_GetAttributeValue", rv);
+  if (one.ulValueLen == CK_UNAVAILABLE_INFORMATION) return std::nullopt;
+  Bytes out(one.ulValueLen);
+  one.pValue = out.data();
+  must("C_GetAttributeValue", api().C_GetAttributeValue(handle_, object, &one, 1));
+  out.resize(one.ulValueLen);
+  return out;
+}
+
+// Section 5.13, C_GenerateKey.
+CK_OBJECT_HANDLE Session::generate_key(CK_MECHANISM_TYPE mechanism, Attributes key) {
+  CK_MECHANISM with{mechanism, nullptr, 0};
+  auto raw = key.raw();
+  CK_OBJECT_HANDLE out = CK_INVALID_HANDLE;
+  must("C_GenerateKey", api().C_GenerateKey(handle_, &with, raw.data(), raw.size(), &out));
+  return out;
+}
+
+// Section 5.13, C_GenerateKeyPair.
+KeyPair Session::generate_pair(CK_MECHANISM_TYPE mechanism, Attributes open, Attributes secret) {
+  CK_MECHANISM with{mechanism, nullptr, 0};
+  auto a = open.raw();
+  auto b = secret.raw();
+  KeyPair out;
+  must("C_GenerateKeyPair", api().C_GenerateKeyPair(handle_, &with, a.data(), a.size(), b.data(),
+                                                    b.size(), &out.open, &out.secret));
+  return out;
+}
+
+// Section 5.7, C_DestroyObject.
+void Session::destroy(CK_OBJECT_HANDLE object) {
+  must("C_DestroyObject", api().C_DestroyObject(handle_, object));
+}
+
+SessionPool::Lease::Lease(SessionPool& pool, std::unique_ptr<Session> session)
+    : pool_(pool), session_(std::move(session)), exceptions_(std::uncaught_exceptions()) {}
+
+SessionPool::Lease::~Lease() {
+  if (std::uncaught_exceptions() > exceptions_) session_.reset();
+  pool_.put(std::move(session_));
+}
+
+std::unique_ptr<Session> SessionPool::take() {
+  {
+    std::unique_lock<std::mutex> lock(mutex_);
+    freed_.wait(lock, [this] { return lent_ < limit_; });
+    ++lent_;
+    if (!idle_.empty()) {
+      auto out = std::move(idle_.back());
+      idle_.pop_back();
+      return out;
+    }
+  }
+  try {
+    return std::make_unique<Session>(module_, slot_, Session::Access::read);
+  } catch (...) {
+    put(nullptr);
+    throw;
+  }
+}
+
+void SessionPool::put(std::unique_ptr<Session> session) {
+  {
+    std::lock_guard<std::mutex> lock(mutex_);
+    --lent_;
+    if (session) idle_.push_back(std::move(session));
+  }
+  freed_.notify_one();
+}
+
+}  // namespace mintmark::pkcs11

@@ -1,0 +1,105 @@
+// A token's first day: initialising it and making the station's keys in it.
+#include <algorithm>
+#include <array>
+
+#include "hsm/connection.hpp"
+#include "hsm/pin.hpp"
+#include "hsm/rv.hpp"
+#include "hsm/vault.hpp"
+
+#include <unistd.h>
+
+namespace mintmark {
+
+using pkcs11::KeyPair;
+using pkcs11::KeyRole;
+using pkcs11::Module;
+using pkcs11::must;
+using pkcs11::Session;
+using pkcs11::TokenUri;
+
+static Fault exists(const TokenUri& uri) { return Fault("token.exists", {{"token", uri.name()}}); }
+
+static void must_be_new(Module& module, const TokenUri& uri) {
+  for (CK_SLOT_ID slot : module.slots_with_token()) {
+    CK_TOKEN_INFO token = module.token_info(slot);
+    bool initialised = (token.flags & CKF_TOKEN_INITIALIZED) != 0;
+    if (initialised && pkcs11::field(token.label) == uri.label()) throw exists(uri);
+  }
+}
+
+static CK_SLOT_ID free_slot(Module& module, const TokenUri& uri) {
+  for (CK_SLOT_ID slot : module.slots_with_token())
+    if ((module.token_info(slot).flags & CKF_TOKEN_INITIALIZED) == 0) return slot;
+  throw Fault("token.missing", {{"token", uri.name()}}, "no slot with a token yet to initialise");
+}
+
+// Section 5.5, C_InitToken: the label is 32 characters, blank padded.
+static void init_token(Module& module, const TokenUri& uri, View so_pin) {
+  std::array<CK_UTF8CHAR, 32> label{};
+  label.fill(' ');
+  if (uri.label().empty() || uri.label().size() > label.size())
+    throw Fault("token.uri", {{"reason", "token= must be 1 to 32 bytes"}});
+  std::copy(uri.label().begin(), uri.label().end(), label.begin());
+  Secret pin = Secret::copy_of(so_pin);
+  must("C_InitToken", module.api().C_InitToken(free_slot(module, uri), pin.mutable_view().data(),
+                                               pin.size(), label.data()));
+}
+
+// The security officer gives the user a PIN. The token's slot may have another number by now, so it
+// is found again by its label. Closing the session ends the officer's login.
+static void init_user_pin(Module& module, const TokenUri& uri, View so_pin, View user_pin) {
+  Session session(module, module.find(uri), Session::Access::write);
+  must("C_Login", session.login(CKU_SO, so_pin));
+  session.init_pin(user_pin);
+}
+
+static void must_have_no_keys(Session& session, const TokenUri& uri) {
+  for (const KeyRole* role : pkcs11::station_keys())
+    if (!pkcs11::find(session, role->secret, role->label).empty() ||
+        (role->is_pair() && !pkcs11::find(session, role->open, role->label).empty()))
+      throw exists(uri);
+}
+
+static void destroy_all(Session& session, const std::vector<KeyPair>& made) {
+  for (const KeyPair& key : made) {
+    session.destroy(key.secret);
+    if (key.open != CK_INVALID_HANDLE) session.destroy(key.open);
+  }
+}
+
+// All or none: a token with half of its keys could be neither used nor filled.
+static void generate_all(Session& session) {
+  std::vector<KeyPair> made;
+  try {
+    for (const KeyRole* role : pkcs11::station_keys())
+      made.push_back(pkcs11::generate(session, *role, role->label));
+  } catch (const Fault&) {
+    destroy_all(session, made);
+    throw;
+  }
+}
+
+void Vault::create_keys(const TokenConfig& config) {
+  TokenUri uri(config.uri);
+  pkcs11::must_not_be_marked(config.state_dir);
+  Module& module = Module::load(uri.module_path());
+  Session session(module, module.find(uri), Session::Access::write);
+  pkcs11::log_in(session, pkcs11::pin_file(config, uri), config.state_dir);
+  must_have_no_keys(session, uri);
+  generate_all(session);
+  ::sync();  // SoftHSM2 leaves that to others
+}
+
+void Vault::create(const TokenConfig& config, View so_pin) {
+  TokenUri uri(config.uri);
+  pkcs11::must_not_be_marked(config.state_dir);
+  Secret user_pin = pkcs11::read_pin(pkcs11::pin_file(config, uri));
+  Module& module = Module::load(uri.module_path());
+  must_be_new(module, uri);
+  init_token(module, uri, so_pin);
+  init_user_pin(module, uri, so_pin, user_pin.view());
+  create_keys(config);
+}
+
+}  // namespace mintmark

@@ -1,0 +1,175 @@
+#include "hsm/vault.hpp"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <functional>
+#include <utility>
+
+#include "hsm/connection.hpp"
+#include "hsm/health.hpp"
+#include "hsm/report.hpp"
+
+namespace mintmark {
+
+using pkcs11::Connection;
+using pkcs11::Link;
+using pkcs11::Session;
+using Repeat = pkcs11::Link::Repeat;
+
+struct Vault::State {
+  explicit State(const TokenConfig& config) : link(config) {}
+  Bytes sign(const pkcs11::KeyRole& role, CK_OBJECT_HANDLE (Connection::*key)() const, View data);
+  void change(const std::function<void(Connection&, Session&)>& work);
+
+  Link link;
+  BlockRepeatTest health;
+  std::mutex lots;  // one change of the set of lot keys at a time
+};
+
+Vault::Vault(const TokenConfig& config) : state_(std::make_unique<State>(config)) {
+  state_->link.connection();
+  random(2 * BlockRepeatTest::kBlock);  // a generator that is stuck is found here
+}
+
+Vault::~Vault() = default;
+
+// Whole blocks, so that every byte that leaves has been through the test; at most 4096 at a time,
+// because some tokens refuse more than 64 KiB.
+void Vault::random(std::span<std::uint8_t> out) {
+  constexpr std::size_t kBlock = BlockRepeatTest::kBlock;
+  while (!out.empty()) {
+    std::size_t size = std::min<std::size_t>(out.size(), 4096);
+    Secret drawn((size + kBlock - 1) / kBlock * kBlock);
+    state_->link.run(Repeat::yes, [&](Connection&, Session& s) { s.random(drawn.mutable_view()); });
+    state_->health.feed(drawn.view());
+    std::copy_n(drawn.view().begin(), size, out.begin());
+    out = out.subspan(size);
+  }
+}
+
+Bytes Vault::random(std::size_t size) {
+  Bytes out(size);
+  random(std::span(out));
+  return out;
+}
+
+Secret Vault::random_secret(std::size_t size) {
+  Secret out(size);
+  random(out.mutable_view());
+  return out;
+}
+
+Bytes Vault::State::sign(const pkcs11::KeyRole& role, CK_OBJECT_HANDLE (Connection::*key)() const,
+                         View data) {
+  return link.run(Repeat::yes, [&](Connection& connection, Session& session) {
+    return session.sign(role.use, (connection.*key)(), data);
+  });
+}
+
+// A token that signs with the wrong length is no token to go on with.
+static Bytes sized(Bytes signature, std::size_t size, const pkcs11::KeyRole& role) {
+  if (signature.size() == size) return signature;
+  throw Fault("token.key", {{"key", std::string(role.label)}, {"attribute", "signature"}});
+}
+
+Digest Vault::fingerprint(View canonical) {
+  Bytes code = sized(state_->sign(pkcs11::kFingerprintKey, &Connection::fingerprint_key, canonical),
+                     sizeof(Digest), pkcs11::kFingerprintKey);
+  Digest out;
+  std::copy(code.begin(), code.end(), out.begin());
+  return out;
+}
+
+Bytes Vault::check_value() {
+  Digest code = fingerprint(view("mintmark kcv"));
+  return to_bytes(View(code).first(8));
+}
+
+Bytes Vault::seal(const std::string& lot_key_label, const Iv& iv, View aad, const Secret& plain) {
+  return state_->link.run(Repeat::yes, [&](Connection& connection, Session& session) {
+    CK_OBJECT_HANDLE key = connection.lot_key(session, lot_key_label);
+    return session.gcm_encrypt(key, iv, aad, plain.view());
+  });
+}
+
+Secret Vault::open(const std::string& lot_key_label, const Iv& iv, View aad, View sealed) {
+  Fault broken("seal.broken", {{"key", lot_key_label}});
+  if (sealed.size() < 16) throw broken;
+  std::optional<Secret> plain;
+  bool alone = state_->link.run(Repeat::yes, [&](Connection& connection, Session& session) {
+    CK_OBJECT_HANDLE key = connection.lot_key(session, lot_key_label);
+    plain = session.gcm_decrypt(key, iv, aad, sealed);
+    return plain.has_value();
+  });
+  if (alone) return std::move(*plain);
+  // SoftHSM2 says "general error" both for a tag that does not fit and for a device in trouble: a
+  // token that still answers has told us of the tag.
+  random(BlockRepeatTest::kBlock);
+  throw broken;
+}
+
+// SoftHSM2 does not sync its files. A lot key that a power cut takes away takes every copy under it
+// along; one that it brings back was not destroyed. For real tokens this costs nothing that counts:
+// it happens twice a lot.
+void Vault::State::change(const std::function<void(Connection&, Session&)>& work) {
+  std::lock_guard<std::mutex> guard(lots);
+  link.run(Repeat::no, [&](Connection& connection, Session&) {
+    Session session(connection.module(), connection.slot(), Session::Access::write);
+    work(connection, session);
+  });
+  ::sync();
+}
+
+static void must_be_lot_label(const std::string& label) {
+  if (!pkcs11::is_lot_label(label))
+    throw Fault("token.key", {{"key", label}, {"attribute", "CKA_LABEL"}});
+}
+
+void Vault::create_lot_key(const std::string& label) {
+  must_be_lot_label(label);
+  state_->change([&](Connection& connection, Session& session) {
+    if (!pkcs11::find(session, pkcs11::kLotKey.secret, label).empty())
+      throw Fault("token.exists", {{"token", label}});
+    pkcs11::generate(session, pkcs11::kLotKey, label);
+    connection.lot_key(session, label);  // found, unique and as the table says
+  });
+}
+
+bool Vault::has_lot_key(const std::string& label) {
+  must_be_lot_label(label);
+  return state_->link.run(Repeat::yes, [&](Connection&, Session& session) {
+    return !pkcs11::find(session, pkcs11::kLotKey.secret, label).empty();
+  });
+}
+
+void Vault::destroy_lot_key(const std::string& label) {
+  must_be_lot_label(label);
+  state_->change([&](Connection& connection, Session& session) {
+    connection.forget_lot_key(label);
+    for (auto key : pkcs11::find(session, pkcs11::kLotKey.secret, label)) session.destroy(key);
+  });
+}
+
+Bytes Vault::ca_public_point() { return state_->link.connection()->ca_point(); }
+
+Bytes Vault::ca_sign(const Digest& digest) {
+  return sized(state_->sign(pkcs11::kCaKey, &Connection::ca_key, digest), 64, pkcs11::kCaKey);
+}
+
+Bytes Vault::journal_public_key() { return state_->link.connection()->journal_point(); }
+
+Bytes Vault::journal_sign(View message) {
+  return sized(state_->sign(pkcs11::kJournalKey, &Connection::journal_key, message), 64,
+               pkcs11::kJournalKey);
+}
+
+Bytes Vault::reopen_spki() { return p256_spki(state_->link.connection()->reopen_point()); }
+
+TokenReport Vault::describe() {
+  return state_->link.run(Repeat::yes, [](Connection& connection, Session& session) {
+    return pkcs11::report(connection, session);
+  });
+}
+
+}  // namespace mintmark
