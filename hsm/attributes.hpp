@@ -19,7 +19,7 @@ class Attributes {
 
   // Valid as long as this object is neither changed nor gone.
   std::vector<CK_ATTRIBUTE> raw();
-  const std::vector<std::pair<CK_ATTRIBUTE_TYPE, Bytes>>& items() const { return items_; }
+  const std::vector<std::pair<CK_ATTRIBUTE_TYPE, Bytes>>& items() const& { return items_; }
 
  private:
   std::vector<std::pair<CK_ATTRIBUTE_TYPE, Bytes>> items_;

@@ -148,8 +148,9 @@ static bool same_value(const Bytes& want, const Bytes& have) {
 
 std::string differences(Session& session, const KeyRole& role, const Part& part,
                         CK_OBJECT_HANDLE key) {
+  const Attributes table = expected(role, part);
   std::string out;
-  for (const auto& [type, want] : expected(role, part).items()) {
+  for (const auto& [type, want] : table.items()) {
     auto have = session.attribute(key, type);
     if (have && same_value(want, *have)) continue;
     out += (out.empty() ? "" : " ") + std::string(name_of_attribute(type));

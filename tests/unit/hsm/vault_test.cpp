@@ -1,0 +1,348 @@
+#include "hsm/vault.hpp"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <set>
+#include <thread>
+
+#include "hsm/keys.hpp"
+#include "hsm/module.hpp"
+#include "hsm/rv.hpp"
+#include "hsm/session.hpp"
+#include "station/words/crypto.hpp"
+#include "station/words/fault.hpp"
+#include "tests/unit/hsm/softhsm.hpp"
+
+namespace mintmark {
+namespace {
+
+template <class Work>
+std::string code_of(Work work) {
+  try {
+    work();
+  } catch (const Fault& fault) {
+    return fault.code();
+  }
+  return "";
+}
+
+// One token for the tests that change nothing in it.
+SoftToken& token() {
+  static SoftToken one;
+  return one;
+}
+Vault& vault() {
+  static Vault one(token().config());
+  return one;
+}
+
+Iv iv(std::uint8_t last) {
+  Iv out{};
+  out.back() = last;
+  return out;
+}
+
+// A session of its own, beside the vault's: what another PKCS#11 client would see.
+pkcs11::Session raw_session(const SoftToken& of,
+                            pkcs11::Session::Access access = pkcs11::Session::Access::read) {
+  auto& module = pkcs11::Module::load(SoftToken::kModule);
+  return pkcs11::Session(module, module.find(pkcs11::TokenUri(of.uri())), access);
+}
+
+std::size_t count_objects(const SoftToken& of) { return raw_session(of).find({}).size(); }
+
+using Flags = std::vector<std::pair<CK_ATTRIBUTE_TYPE, bool>>;
+
+void expect_flags(const SoftToken& of, CK_OBJECT_CLASS object_class, const std::string& label,
+                  const Flags& flags) {
+  auto session = raw_session(of);
+  pkcs11::Attributes which;
+  which.number(CKA_CLASS, object_class).bytes(CKA_LABEL, view(label));
+  auto found = session.find(which);
+  ASSERT_EQ(found.size(), 1U) << label;
+  for (const auto& [type, want] : flags) {
+    auto have = session.attribute(found[0], type);
+    ASSERT_TRUE(have && have->size() == 1) << label << " " << std::hex << type;
+    EXPECT_EQ(have->at(0) != 0, want) << label << " " << std::hex << type;
+  }
+}
+
+const Flags kSecretBase = {
+    {CKA_TOKEN, true},        {CKA_PRIVATE, true},           {CKA_SENSITIVE, true},
+    {CKA_EXTRACTABLE, false}, {CKA_MODIFIABLE, false},       {CKA_ALWAYS_SENSITIVE, true},
+    {CKA_LOCAL, true},        {CKA_NEVER_EXTRACTABLE, true}, {CKA_WRAP, false},
+    {CKA_UNWRAP, false},      {CKA_DERIVE, false},           {CKA_VERIFY, false}};
+
+Flags with(Flags flags, const Flags& more) {
+  flags.insert(flags.end(), more.begin(), more.end());
+  return flags;
+}
+
+TEST(Keys, MayDoWhatTheirRoleNeedsAndNothingElse) {
+  vault().create_lot_key("lot-attributes");
+  expect_flags(token(), CKO_SECRET_KEY, "mintmark-fingerprint",
+               with(kSecretBase, {{CKA_SIGN, true}, {CKA_ENCRYPT, false}, {CKA_DECRYPT, false}}));
+  expect_flags(token(), CKO_SECRET_KEY, "lot-attributes",
+               with(kSecretBase, {{CKA_SIGN, false}, {CKA_ENCRYPT, true}, {CKA_DECRYPT, true}}));
+  for (const char* label : {"mintmark-ca", "mintmark-journal", "mintmark-reopen"}) {
+    expect_flags(token(), CKO_PRIVATE_KEY, label,
+                 {{CKA_TOKEN, true},
+                  {CKA_PRIVATE, true},
+                  {CKA_SENSITIVE, true},
+                  {CKA_EXTRACTABLE, false},
+                  {CKA_MODIFIABLE, false},
+                  {CKA_ALWAYS_SENSITIVE, true},
+                  {CKA_NEVER_EXTRACTABLE, true},
+                  {CKA_LOCAL, true},
+                  {CKA_SIGN, true},
+                  {CKA_DECRYPT, false},
+                  {CKA_SIGN_RECOVER, false},
+                  {CKA_UNWRAP, false},
+                  {CKA_DERIVE, false}});
+    expect_flags(token(), CKO_PUBLIC_KEY, label,
+                 {{CKA_TOKEN, true},
+                  {CKA_PRIVATE, false},
+                  {CKA_MODIFIABLE, false},
+                  {CKA_VERIFY, true},
+                  {CKA_ENCRYPT, false},
+                  {CKA_VERIFY_RECOVER, false},
+                  {CKA_WRAP, false},
+                  {CKA_DERIVE, false}});
+  }
+  vault().destroy_lot_key("lot-attributes");
+}
+
+TEST(Keys, NeitherTheirValueNorAnotherMechanismIsToBeHad) {
+  vault();
+  auto session = raw_session(token());
+  pkcs11::Attributes which;
+  which.number(CKA_CLASS, CKO_SECRET_KEY).bytes(CKA_LABEL, view("mintmark-fingerprint"));
+  auto key = session.find(which).at(0);
+  EXPECT_FALSE(session.attribute(key, CKA_VALUE));
+  EXPECT_THROW(session.sign(CKM_AES_CMAC, key, view("x")), pkcs11::CallFault);
+}
+
+TEST(Keys, ATokenWithAWeakenedKeyIsRefusedByName) {
+  SoftToken weak;
+  {
+    auto session = raw_session(weak, pkcs11::Session::Access::write);
+    ASSERT_EQ(session.login(CKU_USER, view("4711-user")), CKR_OK);
+    pkcs11::Attributes which;
+    which.number(CKA_CLASS, CKO_SECRET_KEY).bytes(CKA_LABEL, view("mintmark-fingerprint"));
+    session.destroy(session.find(which).at(0));
+    pkcs11::Attributes loose;
+    loose.flag(CKA_TOKEN, true).flag(CKA_PRIVATE, true).flag(CKA_SIGN, true);
+    loose.number(CKA_VALUE_LEN, 32).bytes(CKA_LABEL, view("mintmark-fingerprint"));
+    session.generate_key(CKM_GENERIC_SECRET_KEY_GEN, loose);
+  }
+  try {
+    Vault opened(weak.config());
+    FAIL() << "opened";
+  } catch (const Fault& fault) {
+    EXPECT_EQ(fault.code(), "token.key");
+    EXPECT_EQ(fault.args().at("key"), "mintmark-fingerprint");
+    EXPECT_NE(fault.args().at("attribute").find("CKA_SENSITIVE"), std::string::npos);
+  }
+}
+
+TEST(Keys, ASecondKeyOfTheSameNameIsRefused) {
+  SoftToken twice;
+  {
+    auto session = raw_session(twice, pkcs11::Session::Access::write);
+    ASSERT_EQ(session.login(CKU_USER, view("4711-user")), CKR_OK);
+    pkcs11::generate(session, pkcs11::kCaKey, pkcs11::kCaKey.label);
+  }
+  try {
+    Vault opened(twice.config());
+    FAIL() << "opened";
+  } catch (const Fault& fault) {
+    EXPECT_EQ(fault.code(), "token.key");
+    EXPECT_EQ(fault.args().at("attribute"), "several");
+  }
+}
+
+TEST(Keys, APublicKeyThatIsNotItsOwnIsRefused) {
+  SoftToken swapped;
+  {
+    auto session = raw_session(swapped, pkcs11::Session::Access::write);
+    ASSERT_EQ(session.login(CKU_USER, view("4711-user")), CKR_OK);
+    auto ours = pkcs11::find_one(session, pkcs11::kCaKey.open, pkcs11::kCaKey.label);
+    session.destroy(ours);
+    auto theirs = pkcs11::generate(session, pkcs11::kCaKey, pkcs11::kCaKey.label);
+    session.destroy(theirs.secret);
+  }
+  try {
+    Vault opened(swapped.config());
+    FAIL() << "opened";
+  } catch (const Fault& fault) {
+    EXPECT_EQ(fault.code(), "token.key");
+    EXPECT_EQ(fault.args().at("attribute"), "pair");
+  }
+}
+
+TEST(Create, RefusesATokenOfThatName) {
+  SoftToken taken;
+  EXPECT_EQ(code_of([&] { Vault::create(taken.config(), view(SoftToken::kSoPin)); }),
+            "token.exists");
+  EXPECT_EQ(code_of([&] { Vault::create_keys(taken.config()); }), "token.exists");
+  Vault still_good(taken.config());
+}
+
+TEST(Create, FillsATokenThatSomebodyElseInitialised) {
+  SoftToken given;
+  {
+    auto session = raw_session(given, pkcs11::Session::Access::write);
+    ASSERT_EQ(session.login(CKU_USER, view("4711-user")), CKR_OK);
+    for (auto object : session.find({})) session.destroy(object);
+  }
+  EXPECT_EQ(code_of([&] { Vault opened(given.config()); }), "token.key");
+  Vault::create_keys(given.config());
+  Vault opened(given.config());
+}
+
+TEST(Create, WithoutATokenThereIsNoVault) {
+  SoftToken none(SoftToken::With::nothing);
+  EXPECT_EQ(code_of([&] { Vault opened(none.config()); }), "token.missing");
+  EXPECT_EQ(code_of([&] { Vault::create_keys(none.config()); }), "token.missing");
+}
+
+TEST(Random, IsFreshAndOfAnySize) {
+  std::set<Bytes> seen;
+  for (std::size_t size :
+       {std::size_t{16}, std::size_t{31}, std::size_t{32}, std::size_t{33}, std::size_t{10000}}) {
+    for (int i = 0; i < 20; ++i) EXPECT_TRUE(seen.insert(vault().random(size)).second);
+    EXPECT_EQ(vault().random_secret(size).size(), size);
+  }
+  EXPECT_TRUE(vault().random(0).empty());
+}
+
+TEST(Fingerprint, IsTheSameForTheSameAndStaysWithTheToken) {
+  Digest one = vault().fingerprint(view("K7QM2XRD9HVTWN4C"));
+  EXPECT_EQ(one, vault().fingerprint(view("K7QM2XRD9HVTWN4C")));
+  EXPECT_NE(one, vault().fingerprint(view("K7QM2XRD9HVTWN4D")));
+  EXPECT_EQ(one, Vault(token().config()).fingerprint(view("K7QM2XRD9HVTWN4C")));
+  SoftToken other;
+  EXPECT_NE(one, Vault(other.config()).fingerprint(view("K7QM2XRD9HVTWN4C")));
+  EXPECT_EQ(vault().check_value(),
+            to_bytes(View(vault().fingerprint(view("mintmark kcv"))).first(8)));
+}
+
+TEST(Seal, OpensOnlyWhatWasSealed) {
+  vault().create_lot_key("lot-1");
+  vault().create_lot_key("lot-2");
+  Secret secret = Secret::copy_of(view("K7QM2XRD9HVTWN4C"));
+  Bytes sealed = vault().seal("lot-1", iv(1), view("aad"), secret);
+  ASSERT_EQ(sealed.size(), secret.size() + 16);
+  EXPECT_TRUE(same(vault().open("lot-1", iv(1), view("aad"), sealed).view(), secret.view()));
+
+  auto broken = [&](const char* lot, const Iv& nonce, const char* aad, const Bytes& bytes) {
+    return code_of([&] { vault().open(lot, nonce, view(aad), bytes); });
+  };
+  EXPECT_EQ(broken("lot-1", iv(2), "aad", sealed), "seal.broken");
+  EXPECT_EQ(broken("lot-1", iv(1), "aae", sealed), "seal.broken");
+  EXPECT_EQ(broken("lot-2", iv(1), "aad", sealed), "seal.broken");
+  for (std::size_t i = 0; i < sealed.size(); i += 5) {
+    Bytes bent = sealed;
+    bent[i] ^= 1;
+    EXPECT_EQ(broken("lot-1", iv(1), "aad", bent), "seal.broken") << i;
+  }
+  EXPECT_EQ(broken("lot-1", iv(1), "aad", Bytes(sealed.begin(), sealed.end() - 1)), "seal.broken");
+  EXPECT_EQ(broken("lot-1", iv(1), "aad", Bytes(15)), "seal.broken");
+  EXPECT_TRUE(same(vault().open("lot-1", iv(1), view("aad"), sealed).view(), secret.view()));
+  vault().destroy_lot_key("lot-1");
+  vault().destroy_lot_key("lot-2");
+}
+
+TEST(Seal, IsGoneWithItsKey) {
+  EXPECT_FALSE(vault().has_lot_key("lot-3"));
+  vault().create_lot_key("lot-3");
+  EXPECT_TRUE(vault().has_lot_key("lot-3"));
+  EXPECT_EQ(code_of([&] { vault().create_lot_key("lot-3"); }), "token.exists");
+  Bytes sealed = vault().seal("lot-3", iv(1), view("a"), Secret::copy_of(view("secret")));
+  Vault second(token().config());  // another handle of the same key
+  second.open("lot-3", iv(1), view("a"), sealed);
+  vault().destroy_lot_key("lot-3");
+  vault().destroy_lot_key("lot-3");
+  EXPECT_FALSE(vault().has_lot_key("lot-3"));
+  EXPECT_EQ(code_of([&] { vault().open("lot-3", iv(1), view("a"), sealed); }), "token.key");
+  EXPECT_NE(code_of([&] { second.open("lot-3", iv(1), view("a"), sealed); }), "");
+  vault().create_lot_key("lot-3");  // a new key under the old name opens nothing
+  EXPECT_EQ(code_of([&] { vault().open("lot-3", iv(1), view("a"), sealed); }), "seal.broken");
+  vault().destroy_lot_key("lot-3");
+}
+
+TEST(Seal, LotKeysCannotBeTheStationsOwn) {
+  for (const char* label : {"mintmark-fingerprint", "mintmark-ca", ""}) {
+    EXPECT_EQ(code_of([&] { vault().destroy_lot_key(label); }), "token.key");
+    EXPECT_EQ(code_of([&] { vault().create_lot_key(label); }), "token.key");
+    EXPECT_EQ(code_of([&] { vault().seal(label, iv(1), {}, Secret(1)); }), "token.key");
+  }
+}
+
+TEST(Signers, SignWhatOpenSslVerifies) {
+  Digest digest = sha256(view("to be signed"));
+  Bytes spki = p256_spki(vault().ca_public_point());
+  EXPECT_TRUE(p256_verify(spki, digest, vault().ca_sign(digest)));
+  EXPECT_FALSE(p256_verify(spki, sha256(view("another")), vault().ca_sign(digest)));
+  Bytes signature = vault().journal_sign(view("checkpoint"));
+  EXPECT_TRUE(ed25519_verify(vault().journal_public_key(), view("checkpoint"), signature));
+  EXPECT_FALSE(ed25519_verify(vault().journal_public_key(), view("checkpoinT"), signature));
+  EXPECT_TRUE(p256_point(vault().reopen_spki()));
+  EXPECT_NE(vault().reopen_spki(), spki);
+}
+
+TEST(Describe, SaysWhatTheTokenIsAndWhatItHolds) {
+  vault().create_lot_key("lot-shown");
+  TokenReport report = vault().describe();
+  EXPECT_EQ(report.label, token().label());
+  EXPECT_EQ(report.module_path, SoftToken::kModule);
+  EXPECT_NE(report.model.find("SoftHSM"), std::string::npos);
+  EXPECT_TRUE(report.is_soft);
+  EXPECT_NE(std::find(report.flags.begin(), report.flags.end(), "CKF_LOGIN_REQUIRED"),
+            report.flags.end());
+  std::multiset<std::string> labels;
+  for (const auto& key : report.keys) {
+    EXPECT_EQ(key.wrong, "") << key.label;
+    EXPECT_FALSE(key.attributes.empty());
+    labels.insert(key.label + ", " + key.part);
+  }
+  EXPECT_EQ(labels, (std::multiset<std::string>{
+                        "lot-shown, secret key", "mintmark-ca, private key",
+                        "mintmark-ca, public key", "mintmark-fingerprint, secret key",
+                        "mintmark-journal, private key", "mintmark-journal, public key",
+                        "mintmark-reopen, private key", "mintmark-reopen, public key"}));
+  vault().destroy_lot_key("lot-shown");
+}
+
+TEST(Sessions, ManyThreadsShareFewAndLeaveNothingBehind) {
+  SoftToken busy;
+  Vault shared(busy.config(2));
+  shared.create_lot_key("lot");
+  std::size_t before = count_objects(busy);
+  std::atomic<int> failures{0};
+  auto work = [&](int thread) {
+    try {
+      for (int i = 0; i < 40; ++i) {
+        Secret secret = shared.random_secret(16);
+        Digest fingerprint = shared.fingerprint(secret.view());
+        Iv nonce = iv(static_cast<std::uint8_t>(i));
+        nonce[0] = static_cast<std::uint8_t>(thread);
+        Bytes sealed = shared.seal("lot", nonce, fingerprint, secret);
+        if (!same(shared.open("lot", nonce, fingerprint, sealed).view(), secret.view())) ++failures;
+        shared.ca_sign(fingerprint);
+        shared.journal_sign(sealed);
+      }
+    } catch (const std::exception&) {
+      ++failures;
+    }
+  };
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 8; ++i) threads.emplace_back(work, i);
+  for (auto& thread : threads) thread.join();
+  EXPECT_EQ(failures, 0);
+  EXPECT_EQ(count_objects(busy), before);
+}
+
+}  // namespace
+}  // namespace mintmark
