@@ -52,9 +52,8 @@ constexpr Flag kVerifyOnly[] = {
 
 // DER: OBJECT IDENTIFIER prime256v1 (RFC 5480).
 constexpr std::uint8_t kP256[] = {0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07};
-// DER: PrintableString "edwards25519" (PKCS#11 v3.0 section 2.3.5).
-constexpr std::uint8_t kEd25519[] = {0x13, 0x0c, 'e', 'd', 'w', 'a', 'r',
-                                     'd',  's',  '2', '5', '5', '1', '9'};
+// DER: OBJECT IDENTIFIER id-Ed25519 (RFC 8410; PKCS#11 v3.0 section 2.3.5).
+constexpr std::uint8_t kEd25519[] = {0x06, 0x03, 0x2b, 0x65, 0x70};
 
 constexpr Part kSigner = {CKO_PRIVATE_KEY, kSignOnly};
 constexpr Part kVerifier = {CKO_PUBLIC_KEY, kVerifyOnly};

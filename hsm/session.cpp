@@ -6,7 +6,19 @@
 
 #include "hsm/rv.hpp"
 
+#ifdef __SANITIZE_ADDRESS__
+#include <sanitizer/lsan_interface.h>
+#endif
+
 namespace mintmark::pkcs11 {
+
+// SoftHSM2 2.6.1 leaks the name of the curve in each C_SignInit with CKM_EDDSA. A leak checker is
+// told that this one is not ours; without one this is nothing.
+#ifdef __SANITIZE_ADDRESS__
+using ModulesOwnLeaks = __lsan::ScopedDisabler;
+#else
+struct ModulesOwnLeaks {};
+#endif
 
 // Cryptoki's pointers are not const-correct: it only reads what it is given as input.
 static CK_BYTE* input(View bytes) { return const_cast<CK_BYTE*>(bytes.data()); }
@@ -45,7 +57,10 @@ void Session::random(std::span<std::uint8_t> out) {
 // Section 5.11, C_SignInit and C_Sign. 64 bytes hold every signature and code that we ask for.
 Bytes Session::sign(CK_MECHANISM_TYPE mechanism, CK_OBJECT_HANDLE key, View data) {
   CK_MECHANISM with{mechanism, nullptr, 0};
-  must("C_SignInit", api().C_SignInit(handle_, &with, key));
+  {
+    [[maybe_unused]] ModulesOwnLeaks tolerated;
+    must("C_SignInit", api().C_SignInit(handle_, &with, key));
+  }
   Bytes out(64);
   CK_ULONG size = out.size();
   must("C_Sign", api().C_Sign(handle_, input(data), data.size(), out.data(), &size));

@@ -1,0 +1,254 @@
+#include "station/credential/idevid.hpp"
+
+#include <openssl/x509.h>
+#include <openssl/x509v3.h>
+
+#include <algorithm>
+#include <memory>
+
+#include "station/words/crypto.hpp"
+#include "station/words/fault.hpp"
+#include "station/words/unit.hpp"
+
+namespace mintmark {
+
+namespace {
+
+template <auto Free>
+struct Deleter {
+  template <class T>
+  void operator()(T* p) const {
+    Free(p);
+  }
+};
+using Certificate = std::unique_ptr<X509, Deleter<X509_free>>;
+using Extension = std::unique_ptr<X509_EXTENSION, Deleter<X509_EXTENSION_free>>;
+using Key = std::unique_ptr<EVP_PKEY, Deleter<EVP_PKEY_free>>;
+using Object = std::unique_ptr<ASN1_OBJECT, Deleter<ASN1_OBJECT_free>>;
+using Octets = std::unique_ptr<ASN1_OCTET_STRING, Deleter<ASN1_OCTET_STRING_free>>;
+using Names = std::unique_ptr<GENERAL_NAMES, Deleter<GENERAL_NAMES_free>>;
+using Number = std::unique_ptr<BIGNUM, Deleter<BN_free>>;
+using Signature = std::unique_ptr<ECDSA_SIG, Deleter<ECDSA_SIG_free>>;
+
+// id-on-hardwareModuleName (RFC 4108 section 5).
+constexpr const char* kHardwareModuleName = "1.3.6.1.5.5.7.8.4";
+// RFC 5280 section 4.1.2.5: no expiry; IEEE 802.1AR asks for it.
+constexpr const char* kNever = "99991231235959Z";
+
+void must(bool ok, const char* what) {
+  if (!ok) throw Fault("identity.failed", {}, what);
+}
+
+// DER of an OpenSSL structure.
+template <class T, class Encode>
+Bytes der_of(T* value, Encode encode) {
+  int size = encode(value, nullptr);
+  must(size > 0, "DER");
+  Bytes out(static_cast<std::size_t>(size));
+  unsigned char* at = out.data();
+  must(encode(value, &at) == size, "DER");
+  return out;
+}
+
+Certificate parse_certificate(View der) {
+  const unsigned char* at = der.data();
+  Certificate out(d2i_X509(nullptr, &at, static_cast<long>(der.size())));
+  if (!out || at != der.data() + der.size())
+    throw Fault("identity.ca", {{"reason", "not a certificate"}});
+  return out;
+}
+
+Key parse_key(View spki) {
+  const unsigned char* at = spki.data();
+  Key out(d2i_PUBKEY(nullptr, &at, static_cast<long>(spki.size())));
+  must(out != nullptr, "SubjectPublicKeyInfo");
+  return out;
+}
+
+void add_name(X509_NAME* name, int field, int type, const std::string& value) {
+  must(X509_NAME_add_entry_by_NID(name, field, type,
+                                  reinterpret_cast<const unsigned char*>(value.data()),
+                                  static_cast<int>(value.size()), -1, 0) == 1,
+       "name");
+}
+
+void add_extension(X509* to, X509* issuer, int type, const char* value) {
+  X509V3_CTX context;
+  X509V3_set_ctx(&context, issuer, to, nullptr, nullptr, 0);
+  Extension extension(X509V3_EXT_conf_nid(nullptr, &context, type, value));
+  must(extension && X509_add_ext(to, extension.get(), -1) == 1, "extension");
+}
+
+// RFC 5280 section 4.1.2.2: positive, at most 20 octets. These are always 20: 158 random bits.
+void set_serial_number(X509* certificate, Vault& vault) {
+  Bytes octets = vault.random(20);
+  octets[0] = static_cast<std::uint8_t>((octets[0] & 0x3f) | 0x40);
+  Number number(BN_bin2bn(octets.data(), static_cast<int>(octets.size()), nullptr));
+  must(number && BN_to_ASN1_INTEGER(number.get(), X509_get_serialNumber(certificate)) != nullptr,
+       "serial number");
+}
+
+// RFC 5280 section 4.1.2.5: UTCTime until 2049, GeneralizedTime from then on.
+Certificate start(Vault& vault, EVP_PKEY* key) {
+  Certificate out(X509_new());
+  must(out && X509_set_version(out.get(), X509_VERSION_3) == 1, "version");
+  set_serial_number(out.get(), vault);
+  must(X509_time_adj_ex(X509_getm_notBefore(out.get()), 0, 0, nullptr) != nullptr &&
+           ASN1_TIME_set_string_X509(X509_getm_notAfter(out.get()), kNever) == 1,
+       "validity");
+  must(X509_set_pubkey(out.get(), key) == 1, "public key");
+  return out;
+}
+
+// Cryptoki's r and s (PKCS#11 section 2.3.1 of the mechanisms) as RFC 3279's SEQUENCE.
+Bytes signature_der(View rs) {
+  Signature out(ECDSA_SIG_new());
+  must(rs.size() == 64 && out != nullptr, "signature");
+  BIGNUM* r = BN_bin2bn(rs.data(), 32, nullptr);
+  BIGNUM* s = BN_bin2bn(rs.data() + 32, 32, nullptr);
+  must(ECDSA_SIG_set0(out.get(), r, s) == 1, "signature");
+  return der_of(out.get(), i2d_ECDSA_SIG);
+}
+
+// OpenSSL hands the algorithm and signature out as const, and has no setter for a signature made
+// elsewhere.
+void set_algorithm(const X509_ALGOR* algorithm) {
+  must(X509_ALGOR_set0(const_cast<X509_ALGOR*>(algorithm), OBJ_nid2obj(NID_ecdsa_with_SHA256),
+                       V_ASN1_UNDEF, nullptr) == 1,
+       "algorithm");
+}
+
+void set_signature(const ASN1_BIT_STRING* field, View der) {
+  auto* bits = const_cast<ASN1_BIT_STRING*>(field);
+  must(ASN1_BIT_STRING_set(bits, const_cast<std::uint8_t*>(der.data()),
+                           static_cast<int>(der.size())) == 1,
+       "signature");
+  bits->flags = (bits->flags & ~(ASN1_STRING_FLAG_BITS_LEFT | 7L)) | ASN1_STRING_FLAG_BITS_LEFT;
+}
+
+// Signed by the token and verified here: a fault in the token or on the way to it must not leave
+// the factory as a certificate that nobody accepts.
+Bytes sign(Vault& vault, X509* certificate, EVP_PKEY* ca_key) {
+  const ASN1_BIT_STRING* signature = nullptr;
+  const X509_ALGOR* algorithm = nullptr;
+  X509_get0_signature(&signature, &algorithm, certificate);
+  set_algorithm(X509_get0_tbs_sigalg(certificate));
+  set_algorithm(algorithm);
+  Digest digest = sha256(der_of(certificate, i2d_re_X509_tbs));
+  set_signature(signature, signature_der(vault.ca_sign(digest)));
+  Bytes out = der_of(certificate, i2d_X509);
+  must(X509_verify(parse_certificate(out).get(), ca_key) == 1, "the token's signature");
+  return out;
+}
+
+Object oid(const std::string& dotted) { return Object(OBJ_txt2obj(dotted.c_str(), 1)); }
+
+// RFC 4108 section 5: HardwareModuleName ::= SEQUENCE { hwType OID, hwSerialNum OCTET STRING }.
+Bytes hardware_module_name(const std::string& hw_type, View hw_raw) {
+  Octets serial(ASN1_OCTET_STRING_new());
+  must(serial &&
+           ASN1_OCTET_STRING_set(serial.get(), hw_raw.data(), static_cast<int>(hw_raw.size())) == 1,
+       "hwSerialNum");
+  Bytes type_der = der_of(oid(hw_type).get(), i2d_ASN1_OBJECT);
+  Bytes serial_der = der_of(serial.get(), i2d_ASN1_OCTET_STRING);
+  int content = static_cast<int>(type_der.size() + serial_der.size());
+  Bytes out(static_cast<std::size_t>(ASN1_object_size(1, content, V_ASN1_SEQUENCE)));
+  unsigned char* at = out.data();
+  ASN1_put_object(&at, 1, content, V_ASN1_SEQUENCE, V_ASN1_UNIVERSAL);
+  at = std::copy(type_der.begin(), type_der.end(), at);
+  std::copy(serial_der.begin(), serial_der.end(), at);
+  return out;
+}
+
+GENERAL_NAME* other_name(const char* type, View sequence) {
+  GENERAL_NAME* out = GENERAL_NAME_new();
+  ASN1_TYPE* value = ASN1_TYPE_new();
+  ASN1_STRING* content = ASN1_STRING_type_new(V_ASN1_SEQUENCE);
+  must(out != nullptr && value != nullptr && content != nullptr &&
+           ASN1_STRING_set(content, sequence.data(), static_cast<int>(sequence.size())) == 1,
+       "otherName");
+  ASN1_TYPE_set(value, V_ASN1_SEQUENCE, content);
+  must(GENERAL_NAME_set0_othername(out, oid(type).release(), value) == 1, "otherName");
+  return out;
+}
+
+void add_hardware_module_name(X509* certificate, View sequence) {
+  Names names(GENERAL_NAMES_new());
+  must(names && sk_GENERAL_NAME_push(names.get(), other_name(kHardwareModuleName, sequence)) > 0 &&
+           X509_add1_ext_i2d(certificate, NID_subject_alt_name, names.get(), 0, 0) == 1,
+       "subjectAltName");
+}
+
+Fault bad_profile(const char* field, const char* reason) {
+  return Fault("identity.profile", {{"field", field}, {"reason", reason}});
+}
+
+bool is_dotted_oid(const std::string& text) {
+  if (text.empty() || text.size() > 128 || text.front() == '.' || text.back() == '.') return false;
+  if (text.find_first_not_of("0123456789.") != std::string::npos) return false;
+  if (text.find("..") != std::string::npos || std::count(text.begin(), text.end(), '.') < 2)
+    return false;
+  return oid(text) != nullptr;  // the arcs' ranges
+}
+
+// The certificate that issues must be that of the key which signs.
+Certificate own_ca(Vault& vault, View der) {
+  Certificate ca = parse_certificate(der);
+  Bytes spki = der_of(X509_get_X509_PUBKEY(ca.get()), i2d_X509_PUBKEY);
+  if (!equal(spki, p256_spki(vault.ca_public_point())))
+    throw Fault("identity.ca", {{"reason", "not the certificate of this token's CA key"}});
+  return ca;
+}
+
+}  // namespace
+
+void IdevidProfile::check() const {
+  if (organization.empty()) throw bad_profile("organization", "empty");
+  std::unique_ptr<X509_NAME, Deleter<X509_NAME_free>> name(X509_NAME_new());
+  // OpenSSL knows UTF-8 and the upper bound ub-organization-name.
+  if (X509_NAME_add_entry_by_NID(name.get(), NID_organizationName, MBSTRING_UTF8,
+                                 reinterpret_cast<const unsigned char*>(organization.data()),
+                                 static_cast<int>(organization.size()), -1, 0) != 1)
+    throw bad_profile("organization", "not 1 to 64 characters of UTF-8");
+  if (!is_dotted_oid(hw_type_oid)) throw bad_profile("hw_type_oid", "not a dotted OID");
+}
+
+Bytes make_ca_certificate(Vault& vault, const std::string& common_name) {
+  Key key = parse_key(p256_spki(vault.ca_public_point()));
+  Certificate ca = start(vault, key.get());
+  X509_NAME* name = X509_get_subject_name(ca.get());
+  add_name(name, NID_commonName, MBSTRING_UTF8, common_name);
+  must(X509_set_issuer_name(ca.get(), name) == 1, "issuer");
+  add_extension(ca.get(), ca.get(), NID_basic_constraints, "critical,CA:TRUE,pathlen:0");
+  add_extension(ca.get(), ca.get(), NID_key_usage, "critical,keyCertSign,cRLSign");
+  add_extension(ca.get(), ca.get(), NID_subject_key_identifier, "hash");
+  return sign(vault, ca.get(), key.get());
+}
+
+Bytes make_idevid(Vault& vault, View ca_cert_der, View unit_spki, const std::string& serial,
+                  View hw_raw, const IdevidProfile& profile) {
+  profile.check();
+  if (!p256_point(unit_spki)) throw Fault("identity.bad_key");
+  must(is_serial(serial) && !hw_raw.empty() && hw_raw.size() <= 255, "serial or hardware id");
+  Certificate ca = own_ca(vault, ca_cert_der);
+  Certificate leaf = start(vault, parse_key(unit_spki).get());
+  must(X509_set_issuer_name(leaf.get(), X509_get_subject_name(ca.get())) == 1, "issuer");
+  X509_NAME* name = X509_get_subject_name(leaf.get());
+  add_name(name, NID_organizationName, MBSTRING_UTF8, profile.organization);
+  add_name(name, NID_serialNumber, V_ASN1_PRINTABLESTRING, serial);
+  add_extension(leaf.get(), ca.get(), NID_authority_key_identifier, "keyid:always");
+  add_extension(leaf.get(), ca.get(), NID_key_usage, "critical,digitalSignature");
+  add_hardware_module_name(leaf.get(), hardware_module_name(profile.hw_type_oid, hw_raw));
+  return sign(vault, leaf.get(), X509_get0_pubkey(ca.get()));
+}
+
+std::string pem(View certificate_der) {
+  std::string body = base64(certificate_der);
+  std::string out = "-----BEGIN CERTIFICATE-----\n";
+  for (std::size_t at = 0; at < body.size(); at += 64) out += body.substr(at, 64) + "\n";
+  return out + "-----END CERTIFICATE-----\n";
+}
+
+Digest spki_fingerprint(View spki) { return sha256(spki); }
+
+}  // namespace mintmark

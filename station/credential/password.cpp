@@ -1,0 +1,148 @@
+#include "station/credential/password.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+#include <utility>
+
+#include "station/words/fault.hpp"
+
+namespace mintmark {
+
+// The C library's would ask the locale.
+static bool is_upper(std::uint8_t c) { return c >= 'A' && c <= 'Z'; }
+static bool is_lower(std::uint8_t c) { return c >= 'a' && c <= 'z'; }
+static bool is_separator(std::uint8_t c) { return c == '-' || c == ' '; }
+static bool is_hex_digit(std::uint8_t c) {
+  return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'F') || (c >= 'a' && c <= 'f');
+}
+static std::uint8_t upper(std::uint8_t c) {
+  return is_lower(c) ? static_cast<std::uint8_t>(c - 'a' + 'A') : c;
+}
+
+static bool has_single_case(std::string_view alphabet) {
+  bool both = std::any_of(alphabet.begin(), alphabet.end(), is_upper) &&
+              std::any_of(alphabet.begin(), alphabet.end(), is_lower);
+  return !both;
+}
+
+double PasswordPolicy::bits() const {
+  return alphabet.empty() ? 0 : length * std::log2(static_cast<double>(alphabet.size()));
+}
+
+static const char* fault_in(std::string_view alphabet) {
+  if (alphabet.size() < 10) return "fewer than ten symbols";
+  for (std::size_t i = 0; i < alphabet.size(); ++i) {
+    auto c = static_cast<std::uint8_t>(alphabet[i]);
+    if (c <= ' ' || c > '~') return "a symbol is not printable ASCII";
+    if (is_separator(c)) return "a separator is no symbol";
+    if (alphabet.find(alphabet[i], i + 1) != std::string_view::npos) return "a symbol twice";
+  }
+  if (has_single_case(alphabet) && std::any_of(alphabet.begin(), alphabet.end(), is_lower))
+    return "letters of a single case are written in upper case";
+  return nullptr;
+}
+
+void PasswordPolicy::check() const {
+  if (const char* reason = fault_in(alphabet)) throw Fault("policy.alphabet", {{"reason", reason}});
+  if (length < 1 || length > 63) throw Fault("policy.length", {{"length", std::to_string(length)}});
+  if (bits() >= 64) return;
+  char number[16];
+  std::snprintf(number, sizeof number, "%.1f", bits());
+  throw Fault("policy.weak", {{"bits", number}});
+}
+
+Secret canonical(View printed, const PasswordPolicy& policy) {
+  Secret out(printed.size());
+  bool fold = has_single_case(policy.alphabet);
+  std::size_t n = 0;
+  for (std::uint8_t c : printed)
+    if (!is_separator(c)) out.mutable_view()[n++] = fold ? upper(c) : c;
+  out.shrink(n);
+  return out;
+}
+
+Secret grouped(View canonical) {
+  if (canonical.empty()) return {};
+  Secret out(canonical.size() + (canonical.size() - 1) / 4);
+  std::size_t n = 0;
+  for (std::size_t i = 0; i < canonical.size(); ++i) {
+    if (i > 0 && i % 4 == 0) out.mutable_view()[n++] = '-';
+    out.mutable_view()[n++] = canonical[i];
+  }
+  return out;
+}
+
+Sampled sample(View random, std::string_view alphabet, std::span<std::uint8_t> out) {
+  const std::size_t limit = 256 - 256 % alphabet.size();
+  Sampled done{0, 0};
+  while (done.symbols < out.size() && done.used < random.size()) {
+    std::size_t byte = random[done.used++];
+    if (byte >= limit) continue;
+    out[done.symbols++] = static_cast<std::uint8_t>(alphabet[byte % alphabet.size()]);
+  }
+  return done;
+}
+
+static bool all_hex(View password, std::string_view alphabet) {
+  // An alphabet of digits cannot avoid it.
+  if (std::all_of(alphabet.begin(), alphabet.end(), is_hex_digit)) return false;
+  return std::all_of(password.begin(), password.end(), is_hex_digit);
+}
+
+static bool has_run_of_four(View password) {
+  for (std::size_t i = 0; i + 4 <= password.size(); ++i)
+    if (std::all_of(password.begin() + i, password.begin() + i + 4,
+                    [&](std::uint8_t c) { return c == password[i]; }))
+      return true;
+  return false;
+}
+
+static Bytes bare(std::string_view text) {
+  Bytes out;
+  for (std::uint8_t c : view(text))
+    if (!is_separator(c) && c != ':') out.push_back(upper(c));
+  return out;
+}
+
+static bool shares_four(View password, View text) {
+  auto same_symbol = [](std::uint8_t a, std::uint8_t b) { return upper(a) == b; };
+  for (std::size_t i = 0; i + 4 <= text.size(); ++i) {
+    View part = text.subspan(i, 4);
+    if (std::search(password.begin(), password.end(), part.begin(), part.end(), same_symbol) !=
+        password.end())
+      return true;
+  }
+  return false;
+}
+
+bool is_unfit(View password, std::string_view alphabet,
+              const std::vector<std::string>& public_strings) {
+  return all_hex(password, alphabet) || has_run_of_four(password) ||
+         std::any_of(public_strings.begin(), public_strings.end(),
+                     [&](const std::string& text) { return shares_four(password, bare(text)); });
+}
+
+static Secret draw(Vault& vault, const PasswordPolicy& policy) {
+  Secret out(static_cast<std::size_t>(policy.length));
+  auto rest = out.mutable_view();
+  while (!rest.empty()) {
+    Secret random = vault.random_secret(32);
+    rest = rest.subspan(sample(random.view(), policy.alphabet, rest).symbols);
+  }
+  return out;
+}
+
+Secret mint_password(Vault& vault, const PasswordPolicy& policy,
+                     const std::vector<std::string>& public_strings, int* redraws) {
+  policy.check();
+  for (int tries = 0; tries < 100; ++tries) {
+    Secret password = draw(vault, policy);
+    if (is_unfit(password.view(), policy.alphabet, public_strings)) continue;
+    if (redraws != nullptr) *redraws = tries;
+    return password;
+  }
+  throw Fault("rng.broken");
+}
+
+}  // namespace mintmark

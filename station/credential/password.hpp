@@ -1,0 +1,58 @@
+// Passwords: what a product may ask for, how they are minted, printed and compared.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "hsm/vault.hpp"
+#include "station/words/secret.hpp"
+
+namespace mintmark {
+
+// 2-9 and A-Z without I, L, O: 31 symbols that people do not confuse, 4.954 bits each.
+inline constexpr std::string_view kA31 = "23456789ABCDEFGHJKMNPQRSTUVWXYZ";
+
+struct PasswordPolicy {
+  PasswordPolicy() = default;
+  PasswordPolicy(std::string alphabet_, int length_)
+      : alphabet(std::move(alphabet_)), length(length_) {}
+  std::string alphabet{kA31};
+  int length = 16;
+
+  double bits() const;
+  // Fault("policy.weak", bits) below 64 bits; Fault("policy.alphabet", reason) for fewer than ten
+  // symbols, a symbol twice, a separator or anything but printable ASCII, and for an alphabet with
+  // lower-case letters only: its canonical form would be upper case, and so must be what is asked
+  // for. Fault("policy.length") above 63, the longest Wi-Fi passphrase.
+  void check() const;
+};
+
+// FORMATS, "Fingerprint": without '-' and space, and in upper case if and only if the alphabet has
+// a single case. It is what the unit gets, and what is fingerprinted.
+Secret canonical(View printed, const PasswordPolicy& policy);
+
+// As people read it: groups of four with '-' between them. canonical() undoes it.
+Secret grouped(View canonical);
+
+// Symbols from random bytes without bias: with n symbols a byte below the largest multiple of n
+// (248 for A31) gives alphabet[byte mod n], any other is skipped.
+struct Sampled {
+  std::size_t symbols, used;  // written to `out`, read from `random`
+};
+Sampled sample(View random, std::string_view alphabet, std::span<std::uint8_t> out);
+
+// Whether a password must be drawn again: it consists of hexadecimal digits (readers take such
+// Wi-Fi keys for raw keys), repeats a symbol four times in a row, or shares four symbols in a row
+// with what is public about the unit (serial, hardware id; separators and case do not count).
+bool is_unfit(View password, std::string_view alphabet,
+              const std::vector<std::string>& public_strings);
+
+// A fresh password in canonical form from the token's generator. The policy is checked. Of unfit
+// draws only the number is told. Fault("rng.broken") if 100 draws in a row are unfit.
+Secret mint_password(Vault& vault, const PasswordPolicy& policy,
+                     const std::vector<std::string>& public_strings = {}, int* redraws = nullptr);
+
+}  // namespace mintmark
