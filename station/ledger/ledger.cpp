@@ -1,0 +1,192 @@
+#include "station/ledger/ledger.hpp"
+
+#include <algorithm>
+
+#include "station/words/clock.hpp"
+#include "station/words/crypto.hpp"
+#include "station/words/fault.hpp"
+
+namespace mintmark {
+
+static constexpr std::size_t kLargestEntry = 65535;
+
+// The fixed keys in the order of FORMATS, then the type's own.
+static Json entry_of(std::uint64_t seq, const std::string& station, const Actor& actor,
+                     std::string_view type, const Json& fields) {
+  Json entry = {
+      {"seq", seq},        {"station", station},  {"at", utc_now()},          {"mono", mono_ns()},
+      {"boot", boot_id()}, {"actor", actor.name}, {"type", std::string(type)}};
+  for (const auto& [key, value] : fields.items()) {
+    if (entry.contains(key)) throw Fault("ledger.failed", {{"reason", "a fixed key: " + key}});
+    entry[key] = value;
+  }
+  return entry;
+}
+
+std::uint64_t Transaction::journal(const Actor& actor, std::string_view type, const Json& fields) {
+  std::uint64_t seq = tree_->size();
+  Json entry = entry_of(seq, *station_, actor, type, fields);
+  std::string bytes = entry.dump(-1, ' ', false, Json::error_handler_t::replace);
+  if (bytes.size() > kLargestEntry) throw Fault("journal.too_long", {{"type", std::string(type)}});
+  std::optional<std::string> run;
+  if (auto it = entry.find("run"); it != entry.end() && it->is_string()) run = *it;
+  exec("INSERT INTO journal (seq, type, run, bytes) VALUES (?, ?, ?, ?)", seq, type, run,
+       view(bytes));
+  tree_->append(view(bytes));
+  return seq;
+}
+
+void journal_entries(Reader& db, std::uint64_t from, std::uint64_t until,
+                     const std::function<bool(std::uint64_t, View)>& each) {
+  auto rows = db.query("SELECT seq, bytes FROM journal WHERE seq >= ? AND seq < ? ORDER BY seq",
+                       from, until);
+  while (rows.step())
+    if (!each(rows.get<std::uint64_t>(0), rows.get<Bytes>(1))) return;
+}
+
+std::uint64_t journal_size(Reader& db) {
+  return db.value<std::uint64_t>("SELECT coalesce(max(seq) + 1, 0) FROM journal").value_or(0);
+}
+
+// The writer: one group, one commit.
+
+static void begin(sqlite::Database& db) { db.exec("BEGIN IMMEDIATE"); }
+
+static void roll_back(sqlite::Database& db) {
+  // SQLite has already done so by itself after some faults.
+  if (db.in_transaction()) sqlite3_exec(db.handle(), "ROLLBACK", nullptr, nullptr, nullptr);
+}
+
+// False where the savepoint could not be kept apart from the others: the whole group is lost.
+static bool run_one(sqlite::Database& db, Transaction& scope, Tree& tree, Job<Transaction>& job) {
+  Tree before = tree;
+  try {
+    db.exec("SAVEPOINT one");
+    job.run(scope);
+    db.exec("RELEASE one");
+    return true;
+  } catch (...) {
+    job.error = std::current_exception();
+    tree = std::move(before);
+  }
+  if (!db.in_transaction()) return false;
+  db.exec("ROLLBACK TO one");
+  db.exec("RELEASE one");
+  return true;
+}
+
+// False: nothing is on disk, and jobs without an error of their own must be told why.
+bool Ledger::commit_group(std::vector<std::shared_ptr<Write>>& batch) {
+  Transaction scope(writer_, tree_, birth_.station);
+  begin(writer_);
+  for (const auto& job : batch)
+    if (!run_one(writer_, scope, tree_, *job)) std::rethrow_exception(job->error);
+  bool changed = std::any_of(batch.begin(), batch.end(), [](const auto& j) { return !j->error; });
+  if (!changed) return false;
+  writer_.exec("COMMIT");
+  return true;
+}
+
+void Ledger::serve_writes(std::vector<std::shared_ptr<Write>>& batch) {
+  Tree before = tree_;
+  std::exception_ptr why;
+  try {
+    if (commit_group(batch)) return;
+  } catch (...) {
+    why = std::current_exception();
+  }
+  roll_back(writer_);
+  tree_ = std::move(before);
+  for (const auto& job : batch)
+    if (!job->error) job->error = why;
+}
+
+void Ledger::serve_reads(std::vector<std::shared_ptr<Job<Reader>>>& batch) {
+  Reader scope(reader_);
+  for (const auto& job : batch) {
+    try {
+      reader_.exec("BEGIN");
+      job->run(scope);
+    } catch (...) {
+      job->error = std::current_exception();
+    }
+    roll_back(reader_);
+  }
+}
+
+// Checkpoints.
+
+// `tree` is what this process has seen itself; entries that came after it was copied are few.
+static Checkpoint sign(Reader& db, Tree tree, const Birth& birth, const Signer& signer) {
+  auto add = [&tree](std::uint64_t, View bytes) {
+    tree.append(bytes);
+    return true;
+  };
+  journal_entries(db, tree.size(), journal_size(db), add);
+  Checkpoint out;
+  out.size = tree.size();
+  out.root = tree.root();
+  out.frontier = tree.frontier();
+  auto kept = db.query("SELECT root, note FROM checkpoint WHERE size = ?", out.size);
+  if (!kept.step()) {
+    std::string text = checkpoint_text(birth.station, out.size, out.root);
+    out.note = sign_note(birth.station, birth.journal_key, text, signer);
+    return out;
+  }
+  if (kept.get<Digest>(0) != out.root)
+    throw Fault("ledger.tampered", {{"what", "checkpoint of size " + std::to_string(out.size)}});
+  Bytes note = kept.get<Bytes>(1);
+  out.note = std::string(text(note));
+  return out;
+}
+
+static void store(Transaction& db, const Checkpoint& checkpoint) {
+  if (db.exists("SELECT 1 FROM checkpoint WHERE size = ?", checkpoint.size)) return;
+  db.exec("INSERT INTO checkpoint (size, root, note, frontier, at) VALUES (?, ?, ?, ?, ?)",
+          checkpoint.size, checkpoint.root, view(checkpoint.note), checkpoint.frontier, utc_now());
+}
+
+static Tree copy_tree(Transaction& db) { return db.tree(); }
+
+Task<Checkpoint> Ledger::checkpoint(Signer signer, WithCheckpoint then) {
+  Tree tree = co_await transact(&copy_tree);
+  auto read_and_sign = [this, &tree, &signer, &then](Reader& db) {
+    Checkpoint out = sign(db, tree, birth_, signer);
+    if (then) then(db, out);
+    return out;
+  };
+  Checkpoint out = co_await read(read_and_sign);
+  auto keep = [&out](Transaction& db) { store(db, out); };
+  co_await transact(keep);
+  co_return out;
+}
+
+Checkpoint Ledger::checkpoint_now(const Signer& signer, const WithCheckpoint& then) {
+  Tree tree = transact_now(&copy_tree);
+  Checkpoint out = read_now([&](Reader& db) {
+    Checkpoint made = sign(db, tree, birth_, signer);
+    if (then) then(db, made);
+    return made;
+  });
+  transact_now([&](Transaction& db) { store(db, out); });
+  return out;
+}
+
+bool checkpoint_due(Reader& db, std::uint64_t every) {
+  auto covered = db.value<std::uint64_t>("SELECT coalesce(max(size), 0) FROM checkpoint");
+  return journal_size(db) - covered.value_or(0) >= every;
+}
+
+static bool nonce_char(char c) {
+  return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') ||
+         std::string_view("+/=_.-").find(c) != std::string_view::npos;
+}
+
+std::uint64_t note_nonce(Transaction& db, const Actor& actor, const std::string& nonce) {
+  bool good =
+      !nonce.empty() && nonce.size() <= 128 && std::all_of(nonce.begin(), nonce.end(), nonce_char);
+  if (!good) throw Fault("audit.nonce_malformed");
+  return db.journal(actor, "audit.nonce", {{"nonce", nonce}});
+}
+
+}  // namespace mintmark

@@ -1,0 +1,128 @@
+#include "station/ledger/sqlite.hpp"
+
+#include <cerrno>
+
+namespace mintmark::sqlite {
+
+static bool no_space(sqlite3* db, int rc) {
+  if ((rc & 0xff) == SQLITE_FULL) return true;
+  int error = db == nullptr ? 0 : sqlite3_system_errno(db);
+  return (rc & 0xff) == SQLITE_IOERR && (error == ENOSPC || error == EDQUOT || error == EFBIG);
+}
+
+static std::string_view code_of(sqlite3* db, int rc, std::string_view message) {
+  if (no_space(db, rc)) return "disk.full";
+  if ((rc & 0xff) == SQLITE_BUSY || (rc & 0xff) == SQLITE_LOCKED) return "ledger.busy";
+  bool guard = rc == SQLITE_CONSTRAINT_TRIGGER && message.ends_with(": exists");
+  if (rc == SQLITE_CONSTRAINT_UNIQUE || rc == SQLITE_CONSTRAINT_PRIMARYKEY || guard)
+    return "ledger.duplicate";
+  if ((rc & 0xff) == SQLITE_CORRUPT || (rc & 0xff) == SQLITE_NOTADB) return "ledger.tampered";
+  return "ledger.failed";
+}
+
+Fault fault(sqlite3* db, int rc, std::string_view what) {
+  std::string message = db == nullptr ? sqlite3_errstr(rc) : sqlite3_errmsg(db);
+  std::string_view code = code_of(db, rc, message);
+  Fault::Args args{{code == "ledger.tampered" ? "what" : "reason", message}};
+  return Fault(code, std::move(args), std::string(what));
+}
+
+bool is_duplicate(const Fault& fault) { return fault.code() == "ledger.duplicate"; }
+
+Statement::~Statement() {
+  if (handle_ != nullptr) db_->give_back(handle_);
+}
+
+void Statement::check(int rc) {
+  if (rc != SQLITE_OK && rc != SQLITE_ROW && rc != SQLITE_DONE)
+    throw fault(db_->handle(), rc, sqlite3_sql(handle_));
+}
+
+bool Statement::step() {
+  int rc = sqlite3_step(handle_);
+  check(rc);
+  return rc == SQLITE_ROW;
+}
+
+void Statement::bind(int index, std::nullptr_t) { check(sqlite3_bind_null(handle_, index)); }
+
+void Statement::bind(int index, std::string_view text) {
+  // A null pointer would bind NULL: an empty text is a text.
+  const char* data = text.data() == nullptr ? "" : text.data();
+  check(sqlite3_bind_text64(handle_, index, data, text.size(), SQLITE_TRANSIENT, SQLITE_UTF8));
+}
+
+void Statement::bind(int index, View blob) {
+  const void* data = blob.data() == nullptr ? static_cast<const void*>("") : blob.data();
+  check(sqlite3_bind_blob64(handle_, index, data, blob.size(), SQLITE_TRANSIENT));
+}
+
+void Statement::bind_int(int index, std::int64_t number) {
+  check(sqlite3_bind_int64(handle_, index, number));
+}
+
+void Statement::read(int index, std::string& out) const {
+  const auto* data = reinterpret_cast<const char*>(sqlite3_column_text(handle_, index));
+  if (data != nullptr)
+    out.assign(data, static_cast<std::size_t>(sqlite3_column_bytes(handle_, index)));
+}
+
+void Statement::read(int index, Bytes& out) const {
+  const auto* data = static_cast<const std::uint8_t*>(sqlite3_column_blob(handle_, index));
+  if (data != nullptr) out.assign(data, data + sqlite3_column_bytes(handle_, index));
+}
+
+static int flags(Database::Mode mode) {
+  int common = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
+  if (mode == Database::Mode::memory)
+    return common | SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_MEMORY;
+  return common | SQLITE_OPEN_READWRITE;  // a reader of a WAL needs its shared memory too
+}
+
+Database::Database(const std::string& path, Mode mode) {
+  int rc = sqlite3_open_v2(path.c_str(), &handle_, flags(mode), nullptr);
+  if (rc != SQLITE_OK) {
+    Fault failure = fault(handle_, rc, "open " + path);
+    sqlite3_close_v2(handle_);
+    throw failure;
+  }
+  try {
+    script(
+        "PRAGMA busy_timeout=5000; PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;"
+        "PRAGMA foreign_keys=ON; PRAGMA recursive_triggers=ON; PRAGMA trusted_schema=OFF;"
+        "PRAGMA secure_delete=ON;");
+    if (mode == Mode::read_only) script("PRAGMA query_only=ON;");
+  } catch (...) {
+    sqlite3_close_v2(handle_);
+    throw;
+  }
+}
+
+Database::~Database() {
+  for (const auto& [sql, statement] : cache_) sqlite3_finalize(statement);
+  sqlite3_close_v2(handle_);
+}
+
+Statement Database::prepare(std::string_view sql) {
+  std::string key(sql);
+  if (auto kept = cache_.extract(key)) return {*this, kept.mapped()};
+  sqlite3_stmt* statement = nullptr;
+  int rc = sqlite3_prepare_v3(handle_, key.c_str(), static_cast<int>(key.size()),
+                              SQLITE_PREPARE_PERSISTENT, &statement, nullptr);
+  if (rc != SQLITE_OK) throw fault(handle_, rc, key);
+  return {*this, statement};
+}
+
+void Database::give_back(sqlite3_stmt* statement) {
+  sqlite3_reset(statement);
+  sqlite3_clear_bindings(statement);
+  bool kept = cache_.emplace(sqlite3_sql(statement), statement).second;
+  if (!kept) sqlite3_finalize(statement);  // the same text was in use twice at once
+}
+
+void Database::script(std::string_view sql) {
+  int rc = sqlite3_exec(handle_, std::string(sql).c_str(), nullptr, nullptr, nullptr);
+  if (rc != SQLITE_OK) throw fault(handle_, rc, "script");
+}
+
+}  // namespace mintmark::sqlite
