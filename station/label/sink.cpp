@@ -94,4 +94,8 @@ void SpoolSink::print(const LabelJob& job, const Secret& zpl) {
   if (error != 0) refuse("the label file cannot be written", error);
 }
 
+std::string SpoolSink::path_of(const LabelJob& job) const {
+  return directory_ + "/" + file_name(job);
+}
+
 }  // namespace mintmark

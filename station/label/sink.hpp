@@ -53,6 +53,7 @@ class SpoolSink : public LabelSink {
   SpoolSink(std::string directory, bool allow_plaintext_spool);
   Readiness ready() override;
   void print(const LabelJob& job, const Secret& zpl) override;
+  std::string path_of(const LabelJob& job) const;
 
  private:
   std::string directory_;

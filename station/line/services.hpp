@@ -18,9 +18,9 @@ struct Services {
   asio::thread_pool* token_pool;  // blocking token calls run here
   Ledger* ledger;
   LabelSink* sink;
-  bool simulate_scanner = false;  // only on ledgers born as demos
-  int checkpoint_every = 1000;    // journal entries
-  std::string organization = "Mintmark";
+  // Set only on ledgers born as demos: a simulated scanner reads these labels and scans them.
+  const SpoolSink* scanned_spool = nullptr;
+  int checkpoint_every = 1000;  // journal entries
 };
 
 }  // namespace mintmark

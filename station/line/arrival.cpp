@@ -1,0 +1,330 @@
+// A unit arrives: who is it, what does the ledger know of it, may it go on.
+#include <boost/asio/experimental/awaitable_operators.hpp>
+#include <regex>
+
+#include <spdlog/spdlog.h>
+
+#include "station/line/line_impl.hpp"
+#include "station/line/reset_check.hpp"
+#include "station/words/clock.hpp"
+
+namespace mintmark {
+
+using namespace asio::experimental::awaitable_operators;
+
+namespace {
+
+const Actor kStation("station");
+
+bool is_known_default(const Product& product, const HardwareId& id) {
+  bool uniform = id.id.find_first_not_of(id.id.front()) == std::string::npos;
+  return uniform || product.hardware_defaults.contains(id.id);
+}
+
+}  // namespace
+
+void check_identification(const Product& product, const Identification& who) {
+  if (who.model != product.model || who.hardware_id.source != product.hardware_source)
+    throw Fault("unit.wrong_model", {{"model", who.model}, {"wanted", product.model}});
+  if (firmware_below(who.firmware, product.minimum_firmware))
+    throw Fault("unit.old_firmware",
+                {{"firmware", who.firmware}, {"wanted", product.minimum_firmware}});
+  if (product.secure_boot && !who.secure_boot) throw Fault("unit.boot_open");
+  for (const std::string& capability : product.capabilities)
+    if (!who.capabilities.contains(capability))
+      throw Fault("unit.lacks_capability", {{"capability", capability}});
+}
+
+Task<void> Line::Impl::serve(Bench& bench) {
+  auto trouble = [this, &bench](const std::string& code) {
+    Fault::Args args = {{"port", bench.slot->config().port}};
+    show(bench, code.empty() ? "empty" : "trouble", code, args);
+  };
+  while (!stopping_) {
+    bench.passage.reset();
+    bench.seat.reset();
+    show(bench, "empty");
+    Identification who = co_await bench.slot->arrival(trouble);
+    bench.seat = std::make_shared<Seat>(*bench.slot, std::move(who), executor_);
+    std::optional<Fault> fault;
+    try {
+      co_await welcome(bench);
+    } catch (const Fault& f) {
+      fault = f;
+    }
+    if (fault) {
+      spdlog::warn("slot {}: {}", bench.name(), fault->what());
+      show(bench, "ended", fault->code(), fault->args());
+    }
+    bench.seat->free();
+    co_await bench.slot->departure();
+    bench.seat->seated = false;
+    publish("pending", Json::object({{"pending", pending()}}));
+  }
+}
+
+Task<void> Line::Impl::welcome(Bench& bench) {
+  Lot lot;
+  if (co_await wait_for_admission(bench, lot)) co_await meet(bench, std::move(lot));
+}
+
+// Waits while the slot, the station or the lot stands still; false when the unit has gone
+// meanwhile.
+Task<bool> Line::Impl::wait_for_admission(Bench& bench, Lot& lot) {
+  const Identification& who = bench.seat->who;
+  for (;;) {
+    std::uint64_t seen = changed_.count();
+    auto look = [&](Reader& db) {
+      return std::tuple(runs::slot_state(db, bench.name()), lots::stopped(db), lots::list(db),
+                        runs::standing(db, who.hardware_id));
+    };
+    auto [slot, stopped, all, standing] = co_await services_.ledger->read(look);
+    const Lot* found = nullptr;
+    const Lot* other = nullptr;
+    int unfinished = 0;
+    for (const Lot& candidate : all) {
+      if (candidate.state == "closed") continue;
+      ++unfinished;
+      other = &candidate;
+      bool its_own = standing.open && standing.open->lot == candidate.id;
+      Product product = Product::parse(candidate.product_toml, "product " + candidate.product_name);
+      if (its_own || (!standing.open && product.matches(who.hardware_id, who.model)))
+        found = &candidate;
+    }
+    if (found == nullptr && unfinished == 1 && !standing.open) found = other;
+
+    if (slot.paused)
+      show(bench, "paused", "slot.three_in_a_row", {{"code", slot.code}});
+    else if (stopped)
+      show(bench, "paused", "station.stopped", {{"code", *stopped}});
+    else if (found == nullptr)
+      show(bench, "paused", "lot.none");
+    else if (found->state == "paused")
+      show(bench, "paused", "lot.paused", {{"code", found->pause_code}});
+    else {
+      lot = *found;
+      show(bench, "working");
+      co_return true;
+    }
+    auto gone = co_await (changed_.wait_past(seen) || bench.slot->departure());
+    if (gone.index() == 1) co_return false;
+  }
+}
+
+// The columns "a hardware id that comes back" and "identify" of DESIGN section 4.
+Task<void> Line::Impl::meet(Bench& bench, Lot lot) {
+  const Identification& who = bench.seat->who;
+  Product product = Product::parse(lot.product_toml, "product " + lot.product_name);
+  if (is_known_default(product, who.hardware_id)) {
+    co_await refuse(bench, lot, Fault("hwid.known_default", {{"hardware", who.hardware_id.id}}));
+    co_return;
+  }
+  if (who.hardware_id.source == product.hardware_source &&
+      !std::regex_match(who.hardware_id.id, std::regex(product.hardware_pattern))) {
+    co_await refuse(bench, lot, Fault("hwid.malformed", {{"hardware", who.hardware_id.id}}));
+    co_return;
+  }
+  if (co_await sits_elsewhere(bench)) co_return;
+
+  auto look = [&](Reader& db) { return runs::standing(db, who.hardware_id); };
+  Standing standing = co_await services_.ledger->read(look);
+  if (standing.quarantined) {
+    co_await visit(bench, Fault("unit.quarantined"));
+    co_return;
+  }
+  if (standing.open) {
+    auto again = [&](Transaction& db) {
+      return runs::resume(db, kStation, *standing.open, bench.name());
+    };
+    Run run = co_await services_.ledger->transact(again);
+    co_await begin(bench, std::move(lot), std::move(product), std::move(run), standing.spki);
+    co_return;
+  }
+  if (standing.last && standing.last->ending == Ending::passed) {
+    co_await meet_passed(bench, standing, std::move(product));
+    co_return;
+  }
+  std::optional<Fault> fault;
+  try {
+    check_identification(product, who);
+    if (who.locked && standing.spki.empty()) throw Fault("unit.locked_before");
+    if (who.certified && standing.spki.empty()) throw Fault("hwid.second_key");
+  } catch (const Fault& f) {
+    fault = f;
+  }
+  if (fault) {
+    co_await refuse(bench, lot, *fault);
+    co_return;
+  }
+  auto draw = [&] { return uuid_v7(services_.vault->random(16)); };
+  std::string id = co_await on(*services_.token_pool, draw);
+  auto start = [&](Transaction& db) {
+    Json facts = {{"boot", who.secure_boot ? "secure" : "open"}, {"debug", who.debug_open}};
+    return runs::begin(db, kStation, id, lot.id, bench.name(), who.hardware_id, who.model,
+                       who.firmware, facts);
+  };
+  Run run = co_await services_.ledger->transact(start);
+  co_await begin(bench, std::move(lot), std::move(product), std::move(run), standing.spki);
+}
+
+// It passed before. If it still signs with its key it is done; if not, something else has its
+// hardware id.
+Task<void> Line::Impl::meet_passed(Bench& bench, const Standing& standing, Product product) {
+  const HardwareId& id = bench.seat->who.hardware_id;
+  std::optional<Fault> fault;
+  UnitError answer = UnitError::ok;
+  try {
+    answer =
+        co_await bench.seat->unit().open_identity(id, standing.last->id_bytes(), standing.spki);
+  } catch (const Fault& f) {
+    fault = f;
+  }
+  if (fault && ending_of(fault->code()) == Ending::retry) throw Fault(*fault);
+  if (!fault && answer == UnitError::ok) {
+    co_await visit(bench, Fault("unit.already_passed", {{"serial", standing.serial}}));
+    co_return;
+  }
+  auto hold = [&](Transaction& db) {
+    runs::quarantine_unit(db, kStation, id, bench.name(), "hwid.cannot_sign");
+  };
+  co_await services_.ledger->transact(hold);
+  co_await visit(bench, Fault("hwid.cannot_sign", {{"serial", standing.serial}}));
+}
+
+// A unit that gets no further than identify has a run all the same, where it has none yet: it is
+// journalled.
+Task<void> Line::Impl::refuse(Bench& bench, const Lot& lot, Fault fault) {
+  const Identification& who = bench.seat->who;
+  auto look = [&](Reader& db) { return runs::standing(db, who.hardware_id); };
+  Standing standing = co_await services_.ledger->read(look);
+  if (standing.open || standing.quarantined) {
+    co_await visit(bench, std::move(fault));
+    co_return;
+  }
+  auto draw = [&] { return uuid_v7(services_.vault->random(16)); };
+  std::string id = co_await on(*services_.token_pool, draw);
+  auto record = [&](Transaction& db) {
+    Run run = runs::begin(db, kStation, id, lot.id, bench.name(), who.hardware_id, who.model,
+                          who.firmware, Json::object());
+    run = runs::end(db, kStation, run, ending_of(fault.code()), fault.code(), fault.args());
+    runs::note_ending(db, kStation, bench.name(), *run.ending, run.code);
+    return run;
+  };
+  co_await services_.ledger->transact(record);
+  show(bench, "ended", fault.code(), fault.args());
+  co_await refresh();
+}
+
+Task<void> Line::Impl::visit(Bench& bench, Fault fault) {
+  auto note = [&](Transaction& db) {
+    runs::note_visit(db, kStation, bench.name(), bench.seat->who.hardware_id, fault.code(),
+                     fault.args());
+  };
+  co_await services_.ledger->transact(note);
+  show(bench, "ended", fault.code(), fault.args());
+}
+
+// One hardware id in two slots at once is a clone; one that has just been carried over is not. The
+// other slot is watched until it is clear which: it falls silent, or it goes on answering.
+Task<bool> Line::Impl::sits_elsewhere(Bench& bench) {
+  const HardwareId& id = bench.seat->who.hardware_id;
+  Bench* other = nullptr;
+  for (Bench& candidate : benches_)
+    if (&candidate != &bench && candidate.seat && candidate.seat->seated &&
+        candidate.seat->who.hardware_id == id)
+      other = &candidate;
+  if (other == nullptr) co_return false;
+
+  std::shared_ptr<Seat> seat = other->seat;
+  std::shared_ptr<Passage> passage = other->passage;
+  int steps = passage ? passage->steps_done : 0;
+  bool there = false;
+  Deadline limit = within(std::chrono::seconds(20));
+  while (!there && seat->seated && Clock::now() < limit) {
+    if (passage && passage->over && passage->fault &&
+        ending_of(passage->fault->code()) == Ending::retry)
+      break;  // it lost contact: this is where the unit went
+    if (passage && passage->steps_done > steps) there = true;
+    std::uint64_t none = changed_.count();
+    if (!there) co_await changed_.wait_past(none, std::chrono::milliseconds(100));
+    if (!seat->in_use && seat->seated) {
+      // Nobody talks to it: its slot polls it and notices when it has gone, within the limit below.
+      limit = std::min(limit, within(std::chrono::seconds(4)));
+    }
+  }
+  bool lost = passage && passage->over && passage->fault &&
+              ending_of(passage->fault->code()) == Ending::retry;
+  if (!there && (!seat->seated || lost)) co_return false;
+
+  auto hold = [&](Transaction& db) {
+    Standing standing = runs::standing(db, id);
+    if (standing.open)
+      runs::end(db, kStation, *standing.open, Ending::quarantine, "hwid.two_slots",
+                {{"slots", other->name() + ", " + bench.name()}});
+    runs::quarantine_unit(db, kStation, id, bench.name(), "hwid.two_slots");
+  };
+  co_await services_.ledger->transact(hold);
+  Fault fault("hwid.two_slots", {{"slots", other->name() + ", " + bench.name()}});
+  if (passage && !passage->over) {
+    passage->doomed = fault;
+    passage->changed.notify();
+  }
+  show(bench, "ended", fault.code(), fault.args());
+  co_await refresh();
+  co_return true;
+}
+
+Task<void> Line::Impl::begin(Bench& bench, Lot lot, Product product, Run run, Bytes known_spki) {
+  std::shared_ptr<Seat> seat = bench.seat;
+  if (auto going = passage_of(run.id)) {
+    // It waits for its label and sits in a slot again: if it is itself, the slot speaks for it once
+    // more.
+    Seat& here = *seat;
+    must(co_await here.unit().open_identity(here.who.hardware_id, run.id_bytes(), run.spki),
+         "open identity session");
+    going->seat = seat;
+    bench.passage = going;
+    seat->free();
+    show(*going);
+    co_return;
+  }
+  auto passage = std::make_shared<Passage>(std::move(lot), std::move(product), std::move(run), seat,
+                                           executor_);
+  passage->known_spki = std::move(known_spki);
+  bench.passage = passage;
+  spawn(run_passage(&bench, passage), "passage");
+  while (seat->in_use) co_await seat->freed.wait_past(seat->freed.count());
+}
+
+Task<void> Line::Impl::run_passage(Bench* bench, std::shared_ptr<Passage> passage) {
+  passages_.push_back(passage);
+  co_await provisioner_.provision(passage);
+  passages_.remove(passage);
+  if (passage->run.ending == Ending::passed) passes_.push_back(std::chrono::steady_clock::now());
+  if (bench != nullptr && passage->run.ending) {
+    auto note = [&](Transaction& db) {
+      return runs::note_ending(db, kStation, bench->name(), *passage->run.ending,
+                               passage->run.code);
+    };
+    co_await services_.ledger->transact(note);
+  }
+  co_await refresh();
+  co_await checkpoint_when_due();
+}
+
+// Runs whose unit had left its slot when the station stopped: they wait for their labels.
+Task<void> Line::Impl::resume_labels() {
+  auto look = [](Reader& db) { return runs::open_runs(db); };
+  std::vector<Run> open = co_await services_.ledger->read(look);
+  for (Run& run : open) {
+    if (run.next < Step::label) continue;
+    auto find = [&](Reader& db) { return lots::get(db, run.lot); };
+    Lot lot = co_await services_.ledger->read(find);
+    Product product = Product::parse(lot.product_toml, "product " + lot.product_name);
+    auto passage = std::make_shared<Passage>(std::move(lot), std::move(product), std::move(run),
+                                             nullptr, executor_);
+    spawn(run_passage(nullptr, passage), "label");
+  }
+}
+
+}  // namespace mintmark

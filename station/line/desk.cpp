@@ -1,0 +1,265 @@
+// What people do: lots, scans, voids, abandons, resumes, checkpoints. Each act is one transaction.
+#include <spdlog/spdlog.h>
+
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+
+#include "station/label/scan.hpp"
+#include "station/label/template.hpp"
+#include "station/line/line_impl.hpp"
+#include "station/words/clock.hpp"
+#include "station/words/crypto.hpp"
+
+namespace mintmark {
+
+namespace {
+
+void check_digest(const char* code, View bytes, const std::string& wanted,
+                  const std::string& what) {
+  if (hex(sha256(bytes)) != wanted) throw Fault(code, {{"what", what}});
+}
+
+// Everything that the order names by digest, read and checked before a lot exists.
+Product read_product(const Order& order, const OrderFiles& files) {
+  check_digest("product.digest", files.product, order.product_sha256, order.product_name);
+  Product product = Product::parse(text(files.product), order.product_name);
+  if (product.name != order.product_name || product.number != order.product_number)
+    throw Fault("product.digest", {{"what", product.name}});
+  for (const LabelPlace& place : product.labels) {
+    auto found = files.templates.find(place.place);
+    if (found == files.templates.end()) throw Fault("template.missing", {{"place", place.place}});
+    check_digest("template.digest", found->second, place.sha256, place.file);
+    Template form = Template::parse(found->second);
+    if (form.uses("password") && !product.password)
+      throw Fault("template.invalid",
+                  {{"line", "0"}, {"reason", "asks for a password that this product has not"}});
+    if (form.uses("mac") && order.macs.empty())
+      throw Fault("template.invalid",
+                  {{"line", "0"}, {"reason", "asks for a MAC that this order does not give"}});
+  }
+  return product;
+}
+
+}  // namespace
+
+Task<Lot> Line::Impl::open_lot(Actor actor, OrderFiles files) {
+  const Birth& birth = services_.ledger->birth();
+  Order order = read_order(files.order, files.signature, birth.owner_key, birth.station);
+  if (order.serials_from_mes)
+    throw Fault("order.malformed",
+                {{"field", "serials"}, {"reason", "this station has no MES to ask for serials"}});
+  Product product = read_product(order, files);
+  std::vector<std::pair<std::string, std::string>> templates;
+  for (const LabelPlace& place : product.labels)
+    templates.emplace_back(place.place, std::string(text(files.templates.at(place.place))));
+
+  auto draw = [&] { return uuid_v7(services_.vault->random(16)); };
+  std::string id = co_await on(*services_.token_pool, draw);
+  std::string seal_key = "mintmark-lot-" + id;
+  auto make_key = [&] { services_.vault->create_lot_key(seal_key); };
+  co_await on(*services_.token_pool, make_key);
+  std::optional<Fault> fault;
+  Lot lot;
+  auto open = [&](Transaction& db) {
+    return lots::open(db, actor, order, id, std::string(text(files.product)), templates, seal_key);
+  };
+  try {
+    lot = co_await services_.ledger->transact(open);
+  } catch (const Fault& f) {
+    fault = f;
+  }
+  if (fault) {
+    auto drop_key = [&] { services_.vault->destroy_lot_key(seal_key); };
+    co_await on(*services_.token_pool, drop_key);
+    throw Fault(*fault);
+  }
+  co_await refresh();
+  co_return lot;
+}
+
+Task<Lot> Line::Impl::close_lot(Actor actor, std::string id) {
+  auto close = [&](Transaction& db) { return lots::close(db, actor, id); };
+  Lot lot = co_await services_.ledger->transact(close);
+  // The real destruction of every sealed copy, in backups too.
+  auto destroy = [&] { services_.vault->destroy_lot_key(lot.seal_key); };
+  co_await on(*services_.token_pool, destroy);
+  co_await checkpoint(Actor("station"), "");
+  co_await refresh();
+  co_return lot;
+}
+
+// A crash between a lot's closing and the destruction of its key is made good here.
+Task<void> Line::Impl::destroy_left_keys() {
+  auto look = [](Reader& db) { return lots::list(db); };
+  std::vector<Lot> all = co_await services_.ledger->read(look);
+  auto destroy = [&] {
+    for (const Lot& lot : all)
+      if (lot.state == "closed" && services_.vault->has_lot_key(lot.seal_key))
+        services_.vault->destroy_lot_key(lot.seal_key);
+  };
+  co_await on(*services_.token_pool, destroy);
+}
+
+Task<Lot> Line::Impl::set_lot(Actor actor, std::string id, bool paused) {
+  auto set = [&](Transaction& db) {
+    return paused ? lots::pause(db, actor, id, "lot.paused_by_hand") : lots::resume(db, actor, id);
+  };
+  Lot lot = co_await services_.ledger->transact(set);
+  co_await refresh();
+  co_return lot;
+}
+
+std::shared_ptr<Passage> Line::Impl::passage_of(const std::string& run) const {
+  for (const auto& passage : passages_)
+    if (passage->run.id == run && !passage->over) return passage;
+  return nullptr;
+}
+
+// How the label is tied to this unit: by the unit's own code, or by the slot while it sits there. A
+// code of another unit, or a slot with another one in it, is the mistake that this step exists to
+// catch.
+std::string Line::Impl::binding(const Passage& passage, const std::string& unit) const {
+  const HardwareId& id = passage.run.hardware_id;
+  if (unit == id.source + ":" + id.id) return "unit";
+  if (!unit.starts_with("SLOT:")) {
+    auto colon = unit.find(':');
+    bool a_unit = colon != unit.npos && from_hex(unit.substr(colon + 1));
+    throw Fault(a_unit ? "scan.other_unit" : "scan.unit_unknown", {{"serial", passage.run.serial}});
+  }
+  std::string name = unit.substr(5);
+  for (const Bench& bench : benches_) {
+    if (bench.name() != name) continue;
+    if (!bench.seat || !bench.seat->seated) throw Fault("scan.not_seated", {{"slot", name}});
+    if (bench.seat != passage.seat)
+      throw Fault("scan.other_unit", {{"serial", passage.run.serial}});
+    return "slot " + name;
+  }
+  throw Fault("scan.unit_unknown", {{"serial", passage.run.serial}});
+}
+
+Task<Json> Line::Impl::scan(Actor actor, std::string unit, std::string symbol_text) {
+  auto symbol = ControlSymbol::parse(symbol_text);
+  if (!symbol) throw Fault("scan.malformed");
+  auto find = [&](Reader& db) { return runs::by_serial(db, symbol->serial); };
+  std::optional<Run> run = co_await services_.ledger->read(find);
+  if (!run) throw Fault("scan.unknown", {{"serial", symbol->serial}});
+  std::shared_ptr<Passage> passage = passage_of(run->id);
+  if (!passage) throw Fault("scan.already", {{"serial", symbol->serial}});
+  std::optional<Fault> fault;
+  std::string bound_by;
+  try {
+    bound_by = binding(*passage, unit);
+  } catch (const Fault& f) {
+    fault = f;
+  }
+  if (fault) {
+    auto note = [&](Transaction& db) {
+      runs::note_visit(db, actor, run->slot, run->hardware_id, fault->code(), fault->args());
+    };
+    co_await services_.ledger->transact(note);
+    throw Fault(*fault);
+  }
+  auto apply = [&](Transaction& db) { runs::apply_label(db, actor, *run, *symbol, bound_by); };
+  co_await services_.ledger->transact(apply);
+  auto look = [&](Reader& db) { return runs::labels(db, symbol->serial); };
+  std::vector<runs::LabelState> labels = co_await services_.ledger->read(look);
+  bool done = labels.size() == passage->product.labels.size();
+  for (const runs::LabelState& label : labels) done = done && label.state == "applied";
+  passage->changed.notify();
+  Json out;
+  out["run"] = run->id;
+  out["serial"] = symbol->serial;
+  out["place"] = symbol->place;
+  out["attempt"] = symbol->attempt;
+  out["state"] = "applied";
+  out["done"] = done;
+  co_return out;
+}
+
+Task<void> Line::Impl::void_label(Actor actor, std::string symbol_text, std::string reason) {
+  auto symbol = ControlSymbol::parse(symbol_text);
+  if (!symbol) throw Fault("scan.malformed");
+  auto act = [&](Transaction& db) {
+    std::optional<Run> run = runs::by_serial(db, symbol->serial);
+    if (!run) throw Fault("scan.unknown", {{"serial", symbol->serial}});
+    runs::void_label(db, actor, *run, *symbol, reason);
+    return run->id;
+  };
+  std::string run = co_await services_.ledger->transact(act);
+  if (auto passage = passage_of(run)) passage->changed.notify();
+}
+
+Task<void> Line::Impl::abandon(Actor actor, std::string id, std::string reason) {
+  Fault fault("run.abandoned", {{"reason", reason}, {"by", actor.name}});
+  auto act = [&](Transaction& db) {
+    Run run = runs::get(db, id);
+    if (run.ending) throw Fault("run.ended", {{"run", id}});
+    return runs::end(db, actor, run, Ending::abandoned, fault.code(), fault.args());
+  };
+  co_await services_.ledger->transact(act);
+  if (auto passage = passage_of(id)) {
+    passage->doomed = fault;
+    passage->changed.notify();
+  }
+  co_await refresh();
+}
+
+Task<void> Line::Impl::resume_slot(Actor actor, std::string slot) {
+  auto act = [&](Transaction& db) { runs::resume_slot(db, actor, slot); };
+  co_await services_.ledger->transact(act);
+  co_await refresh();
+}
+
+Task<void> Line::Impl::resume_station(Actor actor, std::string reason) {
+  auto act = [&](Transaction& db) { lots::clear_stop(db, actor, reason); };
+  co_await services_.ledger->transact(act);
+  co_await refresh();
+}
+
+Task<std::string> Line::Impl::checkpoint(Actor actor, std::string nonce) {
+  if (!nonce.empty()) {
+    auto note = [&](Transaction& db) { note_nonce(db, actor, nonce); };
+    co_await services_.ledger->transact(note);
+  }
+  Signer signer = [vault = services_.vault](View message) { return vault->journal_sign(message); };
+  Checkpoint signed_head = co_await services_.ledger->checkpoint(std::move(signer));
+  co_return signed_head.note;
+}
+
+Task<void> Line::Impl::checkpoint_when_due() {
+  if (checkpointing_) co_return;
+  checkpointing_ = true;
+  auto every = static_cast<std::uint64_t>(services_.checkpoint_every);
+  auto due = [every](Reader& db) { return checkpoint_due(db, every); };
+  std::optional<Fault> fault;
+  try {
+    if (co_await services_.ledger->read(due)) co_await checkpoint(Actor("station"), "");
+  } catch (const Fault& f) {
+    fault = f;
+  }
+  checkpointing_ = false;
+  if (fault) spdlog::error("no checkpoint: {}", fault->what());
+}
+
+// Reads the label that the spool holds, as the scanner of a demo would, and shows it to the slot it
+// sits in.
+Task<void> Line::Impl::simulate_scan(std::shared_ptr<Passage> passage) {
+  if (!passage->seat || !passage->seat->seated) co_return;
+  std::string slot = "SLOT:" + passage->seat->slot->config().name;
+  for (const runs::LabelState& label : passage->labels) {
+    if (label.state != "sent") continue;
+    LabelJob job(passage->run.serial, label.place, label.attempt);
+    std::ifstream file(services_.scanned_spool->path_of(job), std::ios::binary);
+    Bytes zpl{std::istreambuf_iterator<char>(file), {}};
+    auto symbol = read_control_symbol(zpl);
+    if (!symbol) continue;
+    try {
+      co_await scan(Actor("simulated-scanner"), slot, symbol->str());
+    } catch (const Fault& fault) {
+      spdlog::debug("simulated scanner: {}", fault.what());
+    }
+  }
+}
+
+}  // namespace mintmark

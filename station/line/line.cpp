@@ -1,0 +1,95 @@
+#include "station/line/line.hpp"
+
+#include <spdlog/spdlog.h>
+
+#include <boost/asio/bind_cancellation_slot.hpp>
+
+#include "station/line/line_impl.hpp"
+
+namespace mintmark {
+
+Line::Impl::Impl(asio::any_io_executor executor, Services services, std::vector<SlotConfig> slots)
+    : executor_(executor),
+      services_(services),
+      provisioner_(services, [this](const Passage& passage) { show(passage); }),
+      changed_(executor) {
+  for (SlotConfig& config : slots) benches_.emplace_back(make_slot(executor_, std::move(config)));
+}
+
+// A coroutine that nobody awaits. A Fault in it is the station's, not a unit's: it is logged and
+// the rest goes on.
+void Line::Impl::spawn(Task<void> task, const char* what) {
+  auto stop = std::make_shared<asio::cancellation_signal>();
+  stops_.push_back(stop);
+  auto done = [self = shared_from_this(), stop, what](const std::exception_ptr& error) {
+    self->stops_.remove(stop);
+    if (!error || self->stopping_) return;
+    try {
+      std::rethrow_exception(error);
+    } catch (const std::exception& e) {
+      spdlog::error("{}: {}", what, e.what());
+    }
+  };
+  asio::co_spawn(executor_, std::move(task),
+                 asio::bind_cancellation_slot(stop->slot(), std::move(done)));
+}
+
+void Line::Impl::start() { spawn(begin_work(), "start"); }
+
+Task<void> Line::Impl::begin_work() {
+  co_await refresh();
+  co_await destroy_left_keys();
+  co_await resume_labels();
+  for (Bench& bench : benches_) spawn(serve(bench), "slot");
+}
+
+void Line::Impl::stop() {
+  stopping_ = true;
+  auto stops = stops_;
+  for (const auto& stop : stops) stop->emit(asio::cancellation_type::terminal);
+}
+
+Line::Line(asio::any_io_executor executor, Services services, std::vector<SlotConfig> slots)
+    : impl_(std::make_shared<Impl>(std::move(executor), services, std::move(slots))) {}
+Line::~Line() = default;
+
+void Line::start() { impl_->start(); }
+void Line::stop() { impl_->stop(); }
+Json Line::snapshot() const { return impl_->snapshot(); }
+std::shared_ptr<void> Line::subscribe(Listener listener) {
+  return impl_->subscribe(std::move(listener));
+}
+std::uint64_t Line::last_event() const { return impl_->last_event_; }
+
+Task<Lot> Line::open_lot(Actor actor, OrderFiles files) {
+  return impl_->open_lot(std::move(actor), std::move(files));
+}
+Task<Lot> Line::close_lot(Actor actor, std::string lot) {
+  return impl_->close_lot(std::move(actor), std::move(lot));
+}
+Task<Lot> Line::pause_lot(Actor actor, std::string lot) {
+  return impl_->set_lot(std::move(actor), std::move(lot), true);
+}
+Task<Lot> Line::resume_lot(Actor actor, std::string lot) {
+  return impl_->set_lot(std::move(actor), std::move(lot), false);
+}
+Task<Json> Line::scan(Actor actor, std::string unit, std::string symbol) {
+  return impl_->scan(std::move(actor), std::move(unit), std::move(symbol));
+}
+Task<void> Line::void_label(Actor actor, std::string symbol, std::string reason) {
+  return impl_->void_label(std::move(actor), std::move(symbol), std::move(reason));
+}
+Task<void> Line::abandon(Actor actor, std::string run, std::string reason) {
+  return impl_->abandon(std::move(actor), std::move(run), std::move(reason));
+}
+Task<void> Line::resume_slot(Actor actor, std::string slot) {
+  return impl_->resume_slot(std::move(actor), std::move(slot));
+}
+Task<void> Line::resume_station(Actor actor, std::string reason) {
+  return impl_->resume_station(std::move(actor), std::move(reason));
+}
+Task<std::string> Line::checkpoint(Actor actor, std::string nonce) {
+  return impl_->checkpoint(std::move(actor), std::move(nonce));
+}
+
+}  // namespace mintmark

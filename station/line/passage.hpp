@@ -1,0 +1,73 @@
+// One passage of a unit: what its steps share while it is under way.
+#pragma once
+
+#include <boost/asio/steady_timer.hpp>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "fixtures/slot.hpp"
+#include "station/ledger/lots.hpp"
+#include "station/ledger/runs.hpp"
+#include "station/product/product.hpp"
+
+namespace mintmark {
+
+// Something that happens again and again, on one thread. Who waits says up to which time he has
+// seen it happen, so that nothing is missed between looking and waiting.
+class Event {
+ public:
+  explicit Event(const asio::any_io_executor& executor);
+  std::uint64_t count() const { return count_; }
+  void notify();
+  // Returns once count() > seen, or after `at_most`.
+  Task<void> wait_past(std::uint64_t seen);
+  Task<void> wait_past(std::uint64_t seen, std::chrono::milliseconds at_most);
+
+ private:
+  asio::steady_timer timer_;
+  std::uint64_t count_ = 0;
+};
+
+// A unit in a slot, from its arrival until it has gone.
+struct Seat {
+  Seat(Slot& slot_, Identification who_, const asio::any_io_executor& executor)
+      : slot(&slot_), who(std::move(who_)), freed(executor) {}
+  Slot* slot;
+  Identification who;
+  bool seated = true;  // false once it has gone
+  bool in_use = true;  // false once nobody talks to it any more: it may be taken out
+  Event freed;
+  void free() {
+    in_use = false;
+    freed.notify();
+  }
+  Protocol& unit() { return slot->protocol(); }
+};
+
+struct Passage {
+  Passage(Lot lot_, Product product_, Run run_, std::shared_ptr<Seat> seat_,
+          const asio::any_io_executor& executor)
+      : lot(std::move(lot_)),
+        product(std::move(product_)),
+        run(std::move(run_)),
+        seat(std::move(seat_)),
+        changed(executor) {}
+  Lot lot;
+  Product product;
+  Run run;
+  std::shared_ptr<Seat> seat;   // none for a run that goes on at another bench
+  Bytes known_spki;             // the key certified for this hardware id before this run, if any
+  Event changed;                // its labels were scanned or voided, or it is doomed
+  std::optional<Fault> fault;   // why it ended, or was interrupted
+  std::optional<Fault> doomed;  // somebody else found a reason to end this run
+  bool uncertain = false;       // a label may or may not have come out
+  bool over = false;            // nothing of it goes on
+  int steps_done = 0;
+  std::vector<runs::LabelState> labels;  // as last read from the ledger
+
+  Protocol& unit() { return seat->unit(); }
+  const HardwareId& hardware_id() const { return run.hardware_id; }
+};
+
+}  // namespace mintmark

@@ -1,0 +1,385 @@
+#include "station/line/provisioner.hpp"
+
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+
+#include "station/credential/idevid.hpp"
+#include "station/label/template.hpp"
+#include "station/line/reset_check.hpp"
+#include "station/line/secrets.hpp"
+#include "station/words/crypto.hpp"
+
+namespace mintmark {
+
+namespace {
+
+const Actor kStation("station");
+
+// The step after which nobody needs the unit in its slot any more.
+constexpr Step kLastAtTheSlot = Step::lock;
+
+bool needs_unit(Step step) { return step <= kLastAtTheSlot; }
+
+}  // namespace
+
+Task<void> Provisioner::provision(std::shared_ptr<Passage> passage) {
+  Passage& p = *passage;
+  std::optional<Fault> fault;
+  try {
+    while (p.run.next != Step::done) {
+      if (p.doomed) throw Fault(*p.doomed);
+      if (p.run.interrupted) co_await reconcile(p);
+      auto begin = [&](Transaction& db) { return runs::intend(db, kStation, p.run); };
+      p.run = co_await services_.ledger->transact(begin);
+      show_(p);
+      Evidence evidence = co_await perform(p);
+      if (p.doomed) throw Fault(*p.doomed);
+      auto end = [&](Transaction& db) { return runs::complete(db, kStation, p.run, evidence); };
+      p.run = co_await services_.ledger->transact(end);
+      ++p.steps_done;
+      if (p.seat && !needs_unit(p.run.next)) p.seat->free();
+    }
+    co_await finish(p);
+  } catch (const Fault& f) {
+    fault = f;
+  }
+  if (fault) co_await end(p, *fault);
+  p.over = true;
+  if (p.seat) p.seat->free();
+  show_(p);
+}
+
+Task<Evidence> Provisioner::perform(Passage& p) {
+  switch (p.run.next) {
+    case Step::reserve:
+      return reserve(p);
+    case Step::enrol:
+      return enrol(p);
+    case Step::mint:
+      return mint(p);
+    case Step::inject:
+      return inject(p);
+    case Step::prove:
+      return prove(p);
+    case Step::reset_check:
+      return check_reset(services_, p);
+    case Step::lock:
+      return lock(p);
+    case Step::label:
+      return label(p);
+    case Step::scan:
+      return scan(p);
+    case Step::identify:
+    case Step::done:
+      break;
+  }
+  throw Fault("ledger.failed", {{"what", "step of run " + p.run.id}});
+}
+
+// The column "after a crash here". Steps that it does not name are simply done again.
+Task<void> Provisioner::reconcile(Passage& p) {
+  if (p.run.next != Step::inject || !p.run.offered) co_return;
+  // Secrets may have left for the unit. Only a session with the certified key and the run's nonce
+  // may have the same ones again; anything else gets fresh ones, and these are burnt.
+  co_await open_session(p);
+  if (co_await p.unit().run_nonce() == p.run.nonce) co_return;
+  auto again = [&](Transaction& db) {
+    Run run = runs::burn(db, kStation, p.run, "run nonce lost");
+    return runs::go_back(db, kStation, run, Step::mint, "run nonce lost");
+  };
+  p.run = co_await services_.ledger->transact(again);
+}
+
+Task<Evidence> Provisioner::reserve(Passage& p) {
+  // Asked for before anything is spent on a unit: a run that cannot be labelled is not begun.
+  Readiness sink = services_.sink->ready();
+  if (!sink.ok()) throw Fault(sink.code, {{"reason", sink.reason}});
+  auto admit = [&](Transaction& db) { return runs::admit(db, p.run); };
+  p.run = co_await services_.ledger->transact(admit);
+  Evidence evidence;
+  evidence.facts["serial"] = p.run.serial;
+  co_return evidence;
+}
+
+Task<Evidence> Provisioner::enrol(Passage& p) {
+  Evidence evidence;
+  bool certified = p.seat->who.certified && !p.known_spki.empty();
+  if (certified) {
+    must(co_await p.unit().open_identity(p.hardware_id(), p.run.id_bytes(), p.known_spki),
+         "open identity session");
+    auto bind = [&](Transaction& db) {
+      return runs::commit_key(db, p.run, p.known_spki, sha256(p.known_spki));
+    };
+    p.run = co_await services_.ledger->transact(bind);
+  } else {
+    co_await certify(p);
+  }
+  evidence.facts["spki_sha256"] = hex(sha256(p.run.spki));
+  evidence.facts["key"] = certified ? "kept" : "made on the unit";
+  evidence.facts["peer"] = "first-use";
+  co_return evidence;
+}
+
+// The SPKI row is committed before the token signs: from then on nothing else is certified for this
+// hardware id.
+Task<void> Provisioner::certify(Passage& p) {
+  UnitError opened = co_await p.unit().open_enrolment(p.hardware_id(), p.run.id_bytes());
+  if (opened == UnitError::certified) throw Fault("hwid.second_key");
+  if (opened == UnitError::locked) throw Fault("unit.locked_before");
+  must(opened, "open enrolment session");
+  Bytes spki = co_await p.unit().request_certificate();
+  auto commit = [&](Transaction& db) { return runs::commit_key(db, p.run, spki, sha256(spki)); };
+  p.run = co_await services_.ledger->transact(commit);
+
+  auto look = [&](Reader& db) { return runs::certificate(db, p.run); };
+  std::optional<Bytes> certificate = co_await services_.ledger->read(look);
+  if (!certificate) {
+    auto sign = [&] {
+      IdevidProfile profile(p.product.organization, p.product.hw_type_oid);
+      return make_idevid(*services_.vault, services_.ledger->birth().ca, spki, p.run.serial,
+                         p.hardware_id().raw(), profile);
+    };
+    certificate = co_await on(*services_.token_pool, sign);
+    auto record = [&](Transaction& db) { runs::record_certificate(db, p.run, *certificate); };
+    co_await services_.ledger->transact(record);
+  }
+  auto reopen_key = [&] { return services_.vault->reopen_spki(); };
+  Bytes reopen = co_await on(*services_.token_pool, reopen_key);
+  must(co_await p.unit().store_certificate(*certificate, reopen), "store certificate");
+  p.known_spki = p.run.spki;
+  p.seat->who.certified = true;
+}
+
+Task<Evidence> Provisioner::mint(Passage& p) {
+  RunSecrets secrets(services_, p);
+  co_await secrets.mint();
+  Evidence evidence;
+  evidence.facts["credentials"] = p.product.password ? 1 : 0;
+  co_return evidence;
+}
+
+Task<void> Provisioner::open_session(Passage& p) {
+  must(co_await p.unit().open_identity(p.hardware_id(), p.run.id_bytes(), p.run.spki),
+       "open identity session");
+}
+
+Task<Evidence> Provisioner::inject(Passage& p) {
+  co_await open_session(p);
+  if (!p.run.offered) {
+    must(co_await p.unit().set_run_nonce(p.run.nonce), "run nonce");
+    auto offer = [&](Transaction& db) { return runs::offer(db, p.run); };
+    p.run = co_await services_.ledger->transact(offer);
+  }
+  if (p.product.password) {
+    RunSecrets secrets(services_, p);
+    Secret password = co_await secrets.password();
+    must(co_await p.unit().inject(p.product.password_name, password), "inject");
+  }
+  Evidence evidence;
+  evidence.facts["acknowledged"] =
+      true;  // in the session; that it was stored is the next step's to prove
+  co_return evidence;
+}
+
+// The unit restarts first: what it proves then is what it stored.
+Task<Evidence> Provisioner::prove(Passage& p) {
+  p.seat->who = co_await p.unit().restart();
+  co_await open_session(p);
+  Evidence evidence;
+  if (!p.product.password) {
+    evidence.facts["identity"] = "signed after restart";
+    co_return evidence;
+  }
+  RunSecrets secrets(services_, p);
+  Secret own = co_await secrets.password();
+  const std::string& name = p.product.password_name;
+  bool can_prove = p.product.capabilities.contains("prove");
+  bool can_login = p.product.capabilities.contains("login");
+  if (can_prove) {
+    Proof proof = co_await p.unit().prove(name, own);
+    if (proof == Proof::unsupported)
+      throw Fault("unit.lacks_capability", {{"capability", "prove"}});
+    if (proof == Proof::fails) {
+      UnitError why = co_await p.unit().ask_proof(name);
+      throw Fault(why == UnitError::no_credential ? "inject.not_stored" : "prove.failed");
+    }
+    evidence.facts["proof"] = "holds";
+  }
+  if (can_login) {
+    if (!co_await secrets.try_right(own)) throw Fault("login.own_refused");
+    Secret decoy = co_await secrets.decoy();
+    if (co_await secrets.try_wrong(decoy, "decoy")) throw Fault("login.decoy_accepted");
+    if (co_await secrets.try_wrong(Secret(), "empty")) throw Fault("login.empty_accepted");
+    if (auto word = co_await secrets.accepted_default())
+      throw Fault("login.default_accepted", {{"password", *word}});
+    if (!co_await secrets.try_right(own)) throw Fault("login.own_refused");
+    evidence.facts["login"] = "own let in; decoy, empty and known defaults refused";
+  }
+  if (!can_prove || !can_login) {
+    evidence.result = StepResult::not_proven;
+    evidence.reason =
+        can_login ? "the unit cannot prove what it stores" : "the unit has no login to try";
+  }
+  co_return evidence;
+}
+
+Task<Evidence> Provisioner::lock(Passage& p) {
+  co_await open_session(p);
+  must(co_await p.unit().lock(), "lock");
+  p.seat->who = co_await p.unit().factory_reset();
+  const Identification& who = p.seat->who;
+  if (!who.locked) throw Fault("lock.provisioning_open", {{"act", "identify"}});
+  if (who.debug_open) throw Fault("lock.debug_open");
+
+  UnitError enrolment = co_await p.unit().open_enrolment(p.hardware_id(), p.run.id_bytes());
+  if (enrolment != UnitError::locked && enrolment != UnitError::certified)
+    throw Fault("lock.provisioning_open", {{"act", "make key"}});
+  // A unit that lost its identity to this last reset could never be recognised again.
+  co_await reopen_session_after_reset(p);
+  RunSecrets secrets(services_, p);
+  Secret decoy = co_await secrets.decoy();
+  const std::string& name = p.product.password_name;
+  if (co_await p.unit().inject(name, decoy) != UnitError::locked)
+    throw Fault("lock.provisioning_open", {{"act", "inject"}});
+  if (co_await p.unit().ask_proof(name) != UnitError::locked)
+    throw Fault("lock.provisioning_open", {{"act", "prove"}});
+  if (co_await p.unit().ask_login(name, decoy) != UnitError::locked)
+    throw Fault("lock.provisioning_open", {{"act", "login"}});
+  Evidence evidence;
+  evidence.facts["refused"] = {"make key", "inject", "prove", "login"};
+  evidence.facts["wire_bytes"] = p.unit().bytes_on_wire();
+  co_return evidence;
+}
+
+Task<Evidence> Provisioner::label(Passage& p) {
+  // A label that may or may not have come out is not printed again: the operator looks.
+  auto look = [&](Reader& db) { return runs::labels(db, p.run.serial); };
+  std::vector<runs::LabelState> before = co_await services_.ledger->read(look);
+  p.uncertain = p.run.interrupted && !before.empty();
+  while (co_await print_what_is_due(p)) {
+  }
+  Evidence evidence;
+  evidence.facts["sent"] = true;  // that it came out is the scan's to show
+  evidence.facts["uncertain"] = p.uncertain;
+  co_return evidence;
+}
+
+// Prints one label that is missing or void; false when none is.
+Task<bool> Provisioner::print_what_is_due(Passage& p) {
+  auto look = [&](Reader& db) { return runs::labels(db, p.run.serial); };
+  std::vector<runs::LabelState> states = co_await services_.ledger->read(look);
+  for (const LabelPlace& place : p.product.labels) {
+    auto state = std::find_if(states.begin(), states.end(),
+                              [&](const runs::LabelState& s) { return s.place == place.place; });
+    if (state != states.end() && state->state != "void") continue;
+    co_await print(p, place.place);
+    co_return true;
+  }
+  co_return false;
+}
+
+Task<void> Provisioner::print(Passage& p, std::string place) {
+  for (Readiness sink = services_.sink->ready(); !sink.ok(); sink = services_.sink->ready()) {
+    spdlog::warn("label of {}: {} {}", p.run.serial, sink.code, sink.reason);
+    co_await p.changed.wait_past(p.changed.count(), std::chrono::seconds(2));
+    if (p.doomed) throw Fault(*p.doomed);
+  }
+  auto zpl = std::find_if(p.lot.templates.begin(), p.lot.templates.end(),
+                          [&](const auto& entry) { return entry.first == place; });
+  if (zpl == p.lot.templates.end()) throw Fault("template.digest", {{"place", place}});
+  Template form = Template::parse(view(zpl->second));
+  auto record = [&](Transaction& db) {
+    return runs::begin_label(db, kStation, p.run, place, form.digest());
+  };
+  int attempt = co_await services_.ledger->transact(record);
+
+  Template::Fields fields = {{"serial", p.run.serial},
+                             {"control", ControlSymbol(p.run.serial, place, attempt).str()},
+                             {"link", p.product.link_for(p.run.serial)},
+                             {"model", p.product.model},
+                             {"product", p.product.name},
+                             {"contact", p.product.contact},
+                             {"support_until", p.product.support_until}};
+  Secret grouped;
+  if (form.uses("password")) {
+    RunSecrets secrets(services_, p);
+    Secret password = co_await secrets.password();
+    grouped = group_by_four(password);
+  }
+  Secret label = form.render(fields, grouped.empty() ? nullptr : &grouped);
+  services_.sink->print(LabelJob(p.run.serial, place, attempt), label);
+}
+
+Task<Evidence> Provisioner::scan(Passage& p) {
+  for (;;) {
+    std::uint64_t seen = p.changed.count();
+    if (p.doomed) throw Fault(*p.doomed);
+    while (co_await print_what_is_due(p)) {
+    }
+    auto look = [&](Reader& db) { return runs::labels(db, p.run.serial); };
+    p.labels = co_await services_.ledger->read(look);
+    show_(p);
+    bool applied = std::all_of(p.labels.begin(), p.labels.end(),
+                               [](const runs::LabelState& s) { return s.state == "applied"; });
+    if (applied && p.labels.size() == p.product.labels.size()) break;
+    co_await p.changed.wait_past(seen);
+  }
+  Evidence evidence;
+  evidence.facts["labels"] = p.product.labels.size();
+  co_return evidence;
+}
+
+Task<void> Provisioner::finish(Passage& p) {
+  auto pass = [&](Transaction& db) {
+    return runs::end(db, kStation, p.run, Ending::passed, "", Fault::Args());
+  };
+  p.run = co_await services_.ledger->transact(pass);
+}
+
+// One fault becomes one ending, a retry, or a stop of the station with the run left open.
+Task<void> Provisioner::end(Passage& p, Fault fault) {
+  spdlog::warn("run {} {}: {}", p.run.id, p.run.serial, fault.what());
+  p.fault = fault;
+  if (fault.code() == "rng.duplicate" || fault.code() == "rng.broken") {
+    co_await stop_station(std::move(fault));
+    co_return;
+  }
+  if (p.doomed) {  // the ledger has its ending already, from who doomed it
+    auto look = [&](Reader& db) { return runs::get(db, p.run.id); };
+    p.run = co_await services_.ledger->read(look);
+    p.fault = p.doomed;
+    co_return;
+  }
+  if (is_stations_own(fault.code())) co_return;
+  Ending ending = ending_of(fault.code());
+  auto close = [&](Transaction& db) {
+    Run run = ending == Ending::retry
+                  ? runs::fail_contact(db, kStation, p.run, fault.code(), fault.args(),
+                                       p.product.max_attempts)
+                  : runs::end(db, kStation, p.run, ending, fault.code(), fault.args());
+    if (pauses_lot(fault.code())) {
+      if (!p.product.reset.each) runs::hold_since_last_good(db, kStation, run);
+      lots::pause(db, kStation, p.lot.id, fault.code());
+    }
+    return run;
+  };
+  try {
+    p.run = co_await services_.ledger->transact(close);
+  } catch (const Fault& f) {
+    spdlog::error("run {}: its ending could not be recorded: {}", p.run.id, f.what());
+  }
+}
+
+Task<void> Provisioner::stop_station(Fault fault) {
+  auto stop = [&](Transaction& db) {
+    lots::stop_issuing(db, kStation, fault.code(), fault.cause());
+  };
+  try {
+    co_await services_.ledger->transact(stop);
+  } catch (const Fault& f) {
+    spdlog::error("the station stops issuing: {}", f.what());
+  }
+}
+
+}  // namespace mintmark

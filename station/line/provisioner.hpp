@@ -1,0 +1,46 @@
+// The unit's way (DESIGN section 4): a loop that journals the intent, performs the step, journals
+// the evidence.
+#pragma once
+
+#include <functional>
+
+#include "station/line/passage.hpp"
+#include "station/line/services.hpp"
+
+namespace mintmark {
+
+class Provisioner {
+ public:
+  // `show` is told whenever something that people look at has changed.
+  Provisioner(Services services, std::function<void(const Passage&)> show)
+      : services_(services), show_(std::move(show)) {}
+
+  // Takes the passage from run.next to its ending, or to where it can be resumed. Never throws a
+  // Fault: every one becomes an ending, a retry, or a stop of the station.
+  Task<void> provision(std::shared_ptr<Passage> passage);
+
+ private:
+  Task<void> reconcile(Passage& p);
+  Task<Evidence> perform(Passage& p);
+  Task<Evidence> reserve(Passage& p);
+  Task<Evidence> enrol(Passage& p);
+  Task<Evidence> mint(Passage& p);
+  Task<Evidence> inject(Passage& p);
+  Task<Evidence> prove(Passage& p);
+  Task<Evidence> lock(Passage& p);
+  Task<Evidence> label(Passage& p);
+  Task<Evidence> scan(Passage& p);
+
+  Task<void> certify(Passage& p);
+  Task<void> print(Passage& p, std::string place);
+  Task<bool> print_what_is_due(Passage& p);
+  Task<void> open_session(Passage& p);
+  Task<void> finish(Passage& p);
+  Task<void> end(Passage& p, Fault fault);
+  Task<void> stop_station(Fault fault);
+
+  Services services_;
+  std::function<void(const Passage&)> show_;
+};
+
+}  // namespace mintmark

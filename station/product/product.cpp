@@ -1,0 +1,237 @@
+#include "station/product/product.hpp"
+
+#include <algorithm>
+#include <charconv>
+#include <regex>
+
+#include "station/product/toml.hpp"
+#include "station/words/clock.hpp"
+#include "station/words/fault.hpp"
+
+namespace mintmark {
+
+namespace {
+
+const std::set<std::string> kCapabilities = {"enrol",  "inject",        "prove", "login", "feature",
+                                             "marker", "factory-reset", "lock",  "reopen"};
+
+bool is_word(std::string_view text) {
+  return !text.empty() && text.size() <= 32 && std::all_of(text.begin(), text.end(), [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-';
+  });
+}
+
+bool is_printable(std::string_view text, std::size_t longest) {
+  return !text.empty() && text.size() <= longest &&
+         std::none_of(text.begin(), text.end(),
+                      [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; });
+}
+
+std::string printable(TomlTable& table, std::string_view key, std::size_t longest) {
+  std::string value = table.string(key);
+  if (!is_printable(value, longest))
+    table.refuse(key, "must be 1 to " + std::to_string(longest) + " printable characters");
+  return value;
+}
+
+std::set<std::string> subset(TomlTable& table, std::string_view key,
+                             std::vector<std::string> values,
+                             const std::set<std::string>& allowed) {
+  for (const std::string& value : values)
+    if (!allowed.contains(value))
+      table.refuse(key, "'" + value + "' is not one that Mintmark knows");
+  return {values.begin(), values.end()};
+}
+
+void read_hardware(TomlTable table, Product& out) {
+  out.hardware_source = table.string("source");
+  if (!is_word(out.hardware_source)) table.refuse("source", "must be a word of a-z, 0-9 and -");
+  out.hardware_pattern = table.string("pattern");
+  try {
+    std::regex check(out.hardware_pattern);
+  } catch (const std::regex_error&) {
+    table.refuse("pattern", "is not a regular expression");
+  }
+  for (std::string value : table.strings_or("known_defaults", {})) {
+    if (!from_hex(value)) table.refuse("known_defaults", "'" + value + "' is not lower-case hex");
+    out.hardware_defaults.insert(std::move(value));
+  }
+  table.finish();
+}
+
+void read_unit(TomlTable table, Product& out) {
+  out.minimum_firmware = table.string("minimum_firmware");
+  out.secure_boot = table.boolean_or("secure_boot", true);
+  if (table.string_or("channel", "secure") != "secure")
+    table.refuse("channel", "only \"secure\" is provided for by the smp protocol");
+  out.capabilities = subset(table, "capabilities", table.strings("capabilities"), kCapabilities);
+  out.max_attempts = static_cast<int>(table.integer_or("max_attempts", 1, 20, 3));
+  out.max_mints = static_cast<int>(table.integer_or("max_mints", 1, 50, 5));
+  out.accepts_unproven = subset(table, "accepts_unproven", table.strings_or("accepts_unproven", {}),
+                                {"prove", "login", "reset_check"});
+  table.finish();
+}
+
+void check_policy(const TomlTable& table, const PasswordPolicy& policy) {
+  try {
+    policy.check();
+  } catch (const Fault& fault) {
+    bool alphabet = fault.code() == "policy.alphabet";
+    auto reason = fault.args().find("reason");
+    table.refuse(alphabet ? "alphabet" : "length",
+                 reason != fault.args().end()
+                     ? reason->second
+                     : "makes a weak password: " + std::string(fault.what()));
+  }
+}
+
+void read_password(TomlTable table, Product& out) {
+  out.password_name = table.string_or("name", "admin");
+  if (!is_word(out.password_name)) table.refuse("name", "must be a word of a-z, 0-9 and -");
+  PasswordPolicy policy;
+  policy.alphabet = table.string_or("alphabet", policy.alphabet);
+  policy.length = static_cast<int>(table.integer_or("length", 1, 64, 16));
+  check_policy(table, policy);
+  out.password = policy;
+  out.lockout = static_cast<int>(table.integer_or("lockout", 1, 1000, 10));
+  out.known_defaults = table.strings_or("known_defaults", {"admin", "password"});
+  // Every round tries a decoy, the empty password, the user's old one and each default in a row.
+  if (out.lockout < static_cast<int>(out.known_defaults.size()) + 4)
+    table.refuse("lockout",
+                 "leaves no room to try " + std::to_string(out.known_defaults.size() + 3) +
+                     " wrong passwords in a row: fewer known_defaults, or a unit that allows more");
+  table.finish();
+}
+
+void read_reset(TomlTable table, Product& out) {
+  std::string policy = table.string("policy");
+  if (policy == "set_up_state")
+    out.reset.policy = ResetPolicy::set_up_state;
+  else if (policy != "own_credential")
+    table.refuse("policy", "must be \"own_credential\" or \"set_up_state\"");
+  std::string check = table.string_or("check", "each");
+  if (check != "each" && check != "sample") table.refuse("check", "must be \"each\" or \"sample\"");
+  out.reset.each = check == "each";
+  if (!out.reset.each) out.reset.every = static_cast<int>(table.integer("every", 2, 1000));
+  out.reset.feature = table.string_or("feature", "");
+  table.finish();
+}
+
+void read_identity(TomlTable table, Product& out) {
+  out.organization = printable(table, "organization", 64);
+  out.hw_type_oid = table.string("hw_type");
+  static const std::regex kOid("[0-2](\\.(0|[1-9][0-9]{0,9})){2,12}");
+  if (!std::regex_match(out.hw_type_oid, kOid))
+    table.refuse("hw_type", "must be an object identifier");
+  table.finish();
+}
+
+void read_labels(TomlTable table, Product& out) {
+  out.link = printable(table, "link", 160);
+  if (!out.link.starts_with("https://")) table.refuse("link", "must be an https:// address");
+  for (TomlTable& place : table.tables("place")) {
+    LabelPlace entry;
+    entry.place = place.string("name");
+    if (!ControlSymbol::parse("MM1:A:" + entry.place + ":1"))
+      place.refuse("name", "must be a word of a-z, at most 16 letters");
+    entry.file = printable(place, "template", 128);
+    entry.sha256 = place.string("sha256");
+    auto digest = from_hex(entry.sha256);
+    if (!digest || digest->size() != 32) place.refuse("sha256", "must be 64 lower-case hex digits");
+    place.finish();
+    for (const LabelPlace& other : out.labels)
+      if (other.place == entry.place) place.refuse("name", "is given twice");
+    out.labels.push_back(std::move(entry));
+  }
+  if (out.labels.empty()) table.refuse("place", "at least one [[label.place]] is needed");
+  table.finish();
+}
+
+// UK PSTI schedule 1, paragraphs 2 and 3: no product without a contact and an end date.
+void read_security(TomlTable table, Product& out) {
+  out.contact = printable(table, "contact", 96);
+  out.policy_url = printable(table, "policy", 160);
+  if (!out.policy_url.starts_with("https://"))
+    table.refuse("policy", "must be an https:// address");
+  out.support_until = table.string("support_until");
+  if (!is_date(out.support_until)) table.refuse("support_until", "must be a date: YYYY-MM-DD");
+  if (out.support_until <= today()) table.refuse("support_until", "has passed already");
+  table.finish();
+}
+
+void require_capabilities(TomlTable& table, const Product& product) {
+  std::set<std::string> needed = {"enrol", "factory-reset", "lock"};
+  auto needs = [&](const char* step, std::initializer_list<const char*> capabilities) {
+    if (product.accepts_unproven.contains(step)) return;
+    needed.insert(capabilities.begin(), capabilities.end());
+  };
+  if (product.password) {
+    needed.insert("inject");
+    needs("prove", {"prove"});
+    needs("login", {"login"});
+  }
+  needs("reset_check", {"marker", "login"});
+  for (const std::string& capability : needed)
+    if (!product.capabilities.contains(capability))
+      table.refuse(
+          "unit", "capabilities lack '" + capability +
+                      "', without which a step stays unproven that accepts_unproven does not name");
+}
+
+}  // namespace
+
+std::string Product::link_for(const std::string& serial) const {
+  std::string out = link;
+  for (std::size_t at; (at = out.find("{serial}")) != out.npos;) out.replace(at, 8, serial);
+  return out;
+}
+
+Product Product::parse(std::string_view toml, const std::string& file) {
+  TomlTable table = TomlTable::parse(toml, file);
+  Product out;
+  out.name = printable(table, "name", 64);
+  out.number = table.integer("number", 1, 0x7fffffff);
+  out.model = printable(table, "model", 64);
+  read_hardware(table.table("hardware_id"), out);
+  read_unit(table.table("unit"), out);
+  if (auto password = table.table_if("password")) read_password(*password, out);
+  read_reset(table.table("reset"), out);
+  read_identity(table.table("identity"), out);
+  read_labels(table.table("label"), out);
+  read_security(table.table("security"), out);
+  bool own = out.reset.policy == ResetPolicy::own_credential;
+  if (own && !out.password)
+    table.refuse("password",
+                 "is missing: own_credential falls back to a password of the unit's own");
+  if (!own && out.password)
+    table.refuse("password", "has no place in a product that comes back in set-up state");
+  require_capabilities(table, out);
+  table.finish();
+  return out;
+}
+
+static std::optional<std::vector<unsigned>> numbers(std::string_view version) {
+  std::vector<unsigned> out;
+  const char* at = version.data();
+  const char* end = at + version.size();
+  for (;;) {
+    unsigned value = 0;
+    auto [next, error] = std::from_chars(at, end, value);
+    if (error != std::errc()) return std::nullopt;
+    out.push_back(value);
+    if (next == end) return out;
+    if (*next != '.') return std::nullopt;
+    at = next + 1;
+  }
+}
+
+bool firmware_below(std::string_view version, std::string_view minimum) {
+  auto have = numbers(version), need = numbers(minimum);
+  if (!have || !need) return true;
+  std::size_t n = std::max(have->size(), need->size());
+  have->resize(n);
+  need->resize(n);
+  return *have < *need;
+}
+
+}  // namespace mintmark

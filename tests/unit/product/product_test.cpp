@@ -1,0 +1,91 @@
+#include "station/product/product.hpp"
+
+#include <gtest/gtest.h>
+
+#include <fstream>
+#include <sstream>
+
+#include "station/words/fault.hpp"
+
+namespace mintmark {
+namespace {
+
+std::string lamp() {
+  std::ifstream file(MINTMARK_SOURCE "/deploy/examples/lamp.toml");
+  std::ostringstream text;
+  text << file.rdbuf();
+  return text.str();
+}
+
+std::string with(std::string from, const std::string& to) {
+  std::string text = lamp();
+  auto at = text.find(from);
+  EXPECT_NE(at, text.npos) << from;
+  return text.replace(at, from.size(), to);
+}
+
+std::string refusal(const std::string& toml) {
+  try {
+    Product::parse(toml, "p.toml");
+  } catch (const Fault& fault) {
+    return fault.code() + " line " + fault.args().at("line") + " " + fault.args().at("key") + ": " +
+           fault.args().at("reason");
+  }
+  return "accepted";
+}
+
+TEST(Product, TheExampleIsRead) {
+  Product p = Product::parse(lamp(), "lamp.toml");
+  EXPECT_EQ(p.name, "Aurora Lamp");
+  EXPECT_EQ(p.password->length, 16);
+  EXPECT_EQ(p.labels.size(), 1u);
+  EXPECT_EQ(p.link_for("SN-1"), "https://aurora.example/u/SN-1");
+  EXPECT_TRUE(p.matches(HardwareId("demo-otp", "00"), "LAMP-3"));
+  EXPECT_FALSE(p.matches(HardwareId("other", "00"), "LAMP-3"));
+}
+
+struct Bad {
+  const char* from;
+  const char* to;
+  const char* says;
+};
+
+TEST(Product, RefusesWithFileLineAndReason) {
+  const Bad cases[] = {
+      {"number = 1 ", "number = \"1\" ", "number: must be a whole number"},
+      {"number = 1 ", "number = 0 ", "number: must be from 1"},
+      {"model = \"LAMP-3\"", "", "model: is missing"},
+      {"model = \"LAMP-3\"", "model = \"LAMP-3\"\ncolour = \"red\"", "colour: is not a key"},
+      {"length = 16", "length = 8", "password.length: makes a weak password"},
+      {"length = 16", "alphabet = \"0123456789\"\nlength = 16", "weak"},
+      {"lockout = 10", "lockout = 4", "password.lockout: leaves no room"},
+      {"pattern = \"[0-9a-f]{16}\"", "pattern = \"[0-9\"", "pattern: is not a regular expression"},
+      {"policy = \"own_credential\"", "policy = \"none\"", "reset.policy"},
+      {"policy = \"own_credential\"", "policy = \"set_up_state\"", "password: has no place"},
+      {"hw_type = \"1.3.6.1.4.1.99999.1.1\"", "hw_type = \"lamp\"", "identity.hw_type"},
+      {"support_until = \"2032-12-31\"", "support_until = \"2020-12-31\"", "has passed already"},
+      {"support_until = \"2032-12-31\"", "support_until = \"2032-02-30\"", "must be a date"},
+      {"contact = \"security@aurora.example\"", "", "security.contact: is missing"},
+      {"link = \"https://", "link = \"http://", "label.link"},
+      {"\"prove\", \"login\",", "\"login\",", "capabilities lack 'prove'"},
+      {"check = \"each\"", "check = \"sample\"", "reset.every: is missing"},
+  };
+  for (const Bad& bad : cases) {
+    std::string said = refusal(with(bad.from, bad.to));
+    EXPECT_NE(said.find(bad.says), said.npos) << bad.to << " -> " << said;
+    EXPECT_EQ(said.find("line 0 "), said.npos) << said;
+  }
+  EXPECT_NE(refusal("a = ").find("config.invalid line 1"), std::string::npos);
+}
+
+TEST(Product, FirmwareIsComparedNumberByNumber) {
+  EXPECT_TRUE(firmware_below("1.9", "1.10.0"));
+  EXPECT_FALSE(firmware_below("1.10", "1.10.0"));
+  EXPECT_FALSE(firmware_below("2", "1.99.99"));
+  EXPECT_TRUE(firmware_below("beta", "0"));
+  EXPECT_TRUE(firmware_below("", "0"));
+  EXPECT_TRUE(firmware_below("1..2", "0.1"));
+}
+
+}  // namespace
+}  // namespace mintmark
