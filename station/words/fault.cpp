@@ -71,6 +71,7 @@ constexpr Row kRows[] = {
     {"reset.own_refused", Ending::quarantine, true},
     {"reset.marker_kept", Ending::quarantine, true},
     {"reset.marker_unwritten", Ending::quarantine},
+    {"reset.user_password_unset", Ending::quarantine},
     {"reset.identity_lost", Ending::quarantine, true},
     {"reset.identity_changed", Ending::quarantine, true},
     {"reset.feature_open", Ending::quarantine, true},
@@ -86,6 +87,7 @@ constexpr Row kRows[] = {
     {"hwid.cannot_sign", Ending::quarantine},
     {"unit.answers_for_another", Ending::quarantine},
     {"unit.quarantined", Ending::quarantine},
+    {"unit.locked_before", Ending::quarantine},
     {"run.abandoned", Ending::abandoned},
 };
 
