@@ -82,6 +82,7 @@ void Link::drop(const std::shared_ptr<Connection>& gone) {
 bool Link::again(const CallFault& fault, const std::shared_ptr<Connection>& used, Tries& tries) {
   switch (fault.recovery()) {
     case Recovery::session:
+      used->pool().close_idle();  // what ended this session may have ended them all
       if (!std::exchange(tries.session, true)) return true;
       drop(used);
       return false;

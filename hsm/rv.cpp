@@ -27,6 +27,8 @@ constexpr Row kRows[] = {
     ROW(CKR_OPERATION_NOT_INITIALIZED, session),
 
     ROW(CKR_USER_NOT_LOGGED_IN, login),
+    ROW(CKR_KEY_HANDLE_INVALID, login),  // handles of private objects end with the login
+    ROW(CKR_OBJECT_HANDLE_INVALID, login),
 
     ROW(CKR_GENERAL_ERROR, away),
     ROW(CKR_FUNCTION_FAILED, away),
@@ -36,8 +38,6 @@ constexpr Row kRows[] = {
     ROW(CKR_TOKEN_NOT_PRESENT, away),
     ROW(CKR_TOKEN_NOT_RECOGNIZED, away),
     ROW(CKR_CRYPTOKI_NOT_INITIALIZED, away),
-    ROW(CKR_KEY_HANDLE_INVALID, away),  // handles found before the token came back
-    ROW(CKR_OBJECT_HANDLE_INVALID, away),
 
     ROW(CKR_PIN_INCORRECT, pin),
     ROW(CKR_PIN_INVALID, pin),

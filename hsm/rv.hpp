@@ -13,7 +13,7 @@ namespace mintmark::pkcs11 {
 enum class Recovery {
   never,    // the token said no and will say no again
   session,  // this session is spoilt: once more on a new one, if the operation may be repeated
-  login,    // the login is gone: log in and find the keys again, then once more
+  login,    // the login is gone, and the handles found under it: connect again, then once more
   away,     // token, device or module is gone: fail; the next call connects again
   pin       // about the PIN: nothing may be tried again
 };

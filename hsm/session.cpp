@@ -33,10 +33,24 @@ Session::Session(Module& module, CK_SLOT_ID slot, Access access) : module_(modul
   throw CallFault("C_OpenSession", rv);
 }
 
-// Section 5.6, C_CloseSession. A session of a token that has gone cannot be closed: no matter.
+// Section 5.6, C_CloseSession. A handle that the token has forgotten is left alone: it may be
+// another session's by now.
 Session::~Session() {
-  api().C_CloseSession(handle_);
+  if (!gone_) api().C_CloseSession(handle_);
   module_.session_closed();
+}
+
+void Session::check(std::string_view call, CK_RV rv) {
+  gone_ = gone_ || rv == CKR_SESSION_HANDLE_INVALID || rv == CKR_SESSION_CLOSED;
+  must(call, rv);
+}
+
+// Section 5.6, C_GetSessionInfo.
+void Session::must_be_logged_in() {
+  CK_SESSION_INFO info{};
+  check("C_GetSessionInfo", api().C_GetSessionInfo(handle_, &info));
+  if (info.state != CKS_RO_USER_FUNCTIONS && info.state != CKS_RW_USER_FUNCTIONS)
+    throw CallFault("C_GetSessionInfo", CKR_USER_NOT_LOGGED_IN);
 }
 
 // Section 5.6, C_Login.
@@ -46,12 +60,12 @@ CK_RV Session::login(CK_USER_TYPE user, View pin) {
 
 // Section 5.5, C_InitPIN.
 void Session::init_pin(View pin) {
-  must("C_InitPIN", api().C_InitPIN(handle_, input(pin), pin.size()));
+  check("C_InitPIN", api().C_InitPIN(handle_, input(pin), pin.size()));
 }
 
 // Section 5.15, C_GenerateRandom.
 void Session::random(std::span<std::uint8_t> out) {
-  must("C_GenerateRandom", api().C_GenerateRandom(handle_, out.data(), out.size()));
+  check("C_GenerateRandom", api().C_GenerateRandom(handle_, out.data(), out.size()));
 }
 
 // Section 5.11, C_SignInit and C_Sign. 64 bytes hold every signature and code that we ask for.
@@ -59,11 +73,11 @@ Bytes Session::sign(CK_MECHANISM_TYPE mechanism, CK_OBJECT_HANDLE key, View data
   CK_MECHANISM with{mechanism, nullptr, 0};
   {
     [[maybe_unused]] ModulesOwnLeaks tolerated;
-    must("C_SignInit", api().C_SignInit(handle_, &with, key));
+    check("C_SignInit", api().C_SignInit(handle_, &with, key));
   }
   Bytes out(64);
   CK_ULONG size = out.size();
-  must("C_Sign", api().C_Sign(handle_, input(data), data.size(), out.data(), &size));
+  check("C_Sign", api().C_Sign(handle_, input(data), data.size(), out.data(), &size));
   out.resize(size);
   return out;
 }
@@ -77,10 +91,10 @@ static CK_GCM_PARAMS gcm(View iv, View aad) {
 Bytes Session::gcm_encrypt(CK_OBJECT_HANDLE key, View iv, View aad, View plain) {
   CK_GCM_PARAMS params = gcm(iv, aad);
   CK_MECHANISM with{CKM_AES_GCM, &params, sizeof params};
-  must("C_EncryptInit", api().C_EncryptInit(handle_, &with, key));
+  check("C_EncryptInit", api().C_EncryptInit(handle_, &with, key));
   Bytes out(plain.size() + 16);
   CK_ULONG size = out.size();
-  must("C_Encrypt", api().C_Encrypt(handle_, input(plain), plain.size(), out.data(), &size));
+  check("C_Encrypt", api().C_Encrypt(handle_, input(plain), plain.size(), out.data(), &size));
   out.resize(size);
   return out;
 }
@@ -96,13 +110,13 @@ static bool is_broken_seal(CK_RV rv) {
 std::optional<Secret> Session::gcm_decrypt(CK_OBJECT_HANDLE key, View iv, View aad, View sealed) {
   CK_GCM_PARAMS params = gcm(iv, aad);
   CK_MECHANISM with{CKM_AES_GCM, &params, sizeof params};
-  must("C_DecryptInit", api().C_DecryptInit(handle_, &with, key));
+  check("C_DecryptInit", api().C_DecryptInit(handle_, &with, key));
   Secret out(sealed.size());
   CK_ULONG size = out.size();
   CK_RV rv =
       api().C_Decrypt(handle_, input(sealed), sealed.size(), out.mutable_view().data(), &size);
   if (is_broken_seal(rv)) return std::nullopt;
-  must("C_Decrypt", rv);
+  check("C_Decrypt", rv);
   out.shrink(size);
   return out;
 }
@@ -110,14 +124,15 @@ std::optional<Secret> Session::gcm_decrypt(CK_OBJECT_HANDLE key, View iv, View a
 // Section 5.7, C_FindObjectsInit, C_FindObjects, C_FindObjectsFinal.
 std::vector<CK_OBJECT_HANDLE> Session::find(Attributes which) {
   auto raw = which.raw();
-  must("C_FindObjectsInit", api().C_FindObjectsInit(handle_, raw.data(), raw.size()));
+  check("C_FindObjectsInit", api().C_FindObjectsInit(handle_, raw.data(), raw.size()));
   std::vector<CK_OBJECT_HANDLE> out;
   std::array<CK_OBJECT_HANDLE, 16> some{};
   for (CK_ULONG count = some.size(); count > 0;) {
-    must("C_FindObjects", api().C_FindObjects(handle_, some.data(), some.size(), &count));
+    check("C_FindObjects", api().C_FindObjects(handle_, some.data(), some.size(), &count));
     out.insert(out.end(), some.begin(), some.begin() + static_cast<std::ptrdiff_t>(count));
   }
-  must("C_FindObjectsFinal", api().C_FindObjectsFinal(handle_));
+  check("C_FindObjectsFinal", api().C_FindObjectsFinal(handle_));
+  must_be_logged_in();
   return out;
 }
 
@@ -126,11 +141,11 @@ std::optional<Bytes> Session::attribute(CK_OBJECT_HANDLE object, CK_ATTRIBUTE_TY
   CK_ATTRIBUTE one{type, nullptr, 0};
   CK_RV rv = api().C_GetAttributeValue(handle_, object, &one, 1);
   if (rv == CKR_ATTRIBUTE_TYPE_INVALID || rv == CKR_ATTRIBUTE_SENSITIVE) return std::nullopt;
-  must("C_GetAttributeValue", rv);
+  check("C_GetAttributeValue", rv);
   if (one.ulValueLen == CK_UNAVAILABLE_INFORMATION) return std::nullopt;
   Bytes out(one.ulValueLen);
   one.pValue = out.data();
-  must("C_GetAttributeValue", api().C_GetAttributeValue(handle_, object, &one, 1));
+  check("C_GetAttributeValue", api().C_GetAttributeValue(handle_, object, &one, 1));
   out.resize(one.ulValueLen);
   return out;
 }
@@ -140,7 +155,7 @@ CK_OBJECT_HANDLE Session::generate_key(CK_MECHANISM_TYPE mechanism, Attributes k
   CK_MECHANISM with{mechanism, nullptr, 0};
   auto raw = key.raw();
   CK_OBJECT_HANDLE out = CK_INVALID_HANDLE;
-  must("C_GenerateKey", api().C_GenerateKey(handle_, &with, raw.data(), raw.size(), &out));
+  check("C_GenerateKey", api().C_GenerateKey(handle_, &with, raw.data(), raw.size(), &out));
   return out;
 }
 
@@ -150,14 +165,14 @@ KeyPair Session::generate_pair(CK_MECHANISM_TYPE mechanism, Attributes open, Att
   auto a = open.raw();
   auto b = secret.raw();
   KeyPair out;
-  must("C_GenerateKeyPair", api().C_GenerateKeyPair(handle_, &with, a.data(), a.size(), b.data(),
-                                                    b.size(), &out.open, &out.secret));
+  check("C_GenerateKeyPair", api().C_GenerateKeyPair(handle_, &with, a.data(), a.size(), b.data(),
+                                                     b.size(), &out.open, &out.secret));
   return out;
 }
 
 // Section 5.7, C_DestroyObject.
 void Session::destroy(CK_OBJECT_HANDLE object) {
-  must("C_DestroyObject", api().C_DestroyObject(handle_, object));
+  check("C_DestroyObject", api().C_DestroyObject(handle_, object));
 }
 
 SessionPool::Lease::Lease(SessionPool& pool, std::unique_ptr<Session> session)
@@ -185,6 +200,12 @@ std::unique_ptr<Session> SessionPool::take() {
     put(nullptr);
     throw;
   }
+}
+
+void SessionPool::close_idle() {
+  std::vector<std::unique_ptr<Session>> idle;
+  std::lock_guard<std::mutex> lock(mutex_);
+  idle.swap(idle_);
 }
 
 void SessionPool::put(std::unique_ptr<Session> session) {

@@ -7,6 +7,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <string_view>
 #include <vector>
 
 #include "hsm/attributes.hpp"
@@ -40,6 +41,7 @@ class Session {
   // nullopt where the token says that this is no ciphertext of key, IV and AAD.
   std::optional<Secret> gcm_decrypt(CK_OBJECT_HANDLE key, View iv, View aad, View sealed);
 
+  // Fault CKR_USER_NOT_LOGGED_IN rather than a list without the private objects.
   std::vector<CK_OBJECT_HANDLE> find(Attributes which);
   // nullopt where the object has no such attribute.
   std::optional<Bytes> attribute(CK_OBJECT_HANDLE object, CK_ATTRIBUTE_TYPE type);
@@ -49,9 +51,12 @@ class Session {
 
  private:
   const CK_FUNCTION_LIST& api() const { return module_.api(); }
+  void check(std::string_view call, CK_RV rv);
+  void must_be_logged_in();
 
   Module& module_;
   CK_SESSION_HANDLE handle_ = CK_INVALID_HANDLE;
+  bool gone_ = false;  // the token says that there is no such session
 };
 
 // At most `limit` read-only sessions, opened when first needed. A lease that an exception ends
@@ -76,6 +81,7 @@ class SessionPool {
   };
 
   Lease lease() { return Lease(*this, take()); }  // waits for a free one
+  void close_idle();                              // the next lease is a new session
 
  private:
   std::unique_ptr<Session> take();
