@@ -293,6 +293,8 @@ Task<void> Provisioner::print(Passage& p, std::string place) {
     return runs::begin_label(db, kStation, p.run, place, form.digest());
   };
   int attempt = co_await services_.ledger->transact(record);
+  auto look = [&](Reader& db) { return runs::mac(db, p.run); };
+  std::optional<std::string> mac = co_await services_.ledger->read(look);
 
   Template::Fields fields = {{"serial", p.run.serial},
                              {"control", ControlSymbol(p.run.serial, place, attempt).str()},
@@ -300,7 +302,8 @@ Task<void> Provisioner::print(Passage& p, std::string place) {
                              {"model", p.product.model},
                              {"product", p.product.name},
                              {"contact", p.product.contact},
-                             {"support_until", p.product.support_until}};
+                             {"support_until", p.product.support_until},
+                             {"mac", mac.value_or("")}};
   Secret grouped;
   if (form.uses("password")) {
     RunSecrets secrets(services_, p);
