@@ -1,0 +1,125 @@
+// What auditors take away: no secret is in any of it.
+#include <charconv>
+
+#include "station/credential/idevid.hpp"
+#include "station/ledger/checkpoint.hpp"
+#include "station/rest/handlers.hpp"
+#include "station/rest/units.hpp"
+
+namespace mintmark::handlers {
+
+namespace {
+
+constexpr std::uint64_t kEntries = 256;  // of the journal, in one piece
+constexpr int kRows = 500;
+
+// The stored bytes, one entry a line, up to the size that the journal had (or was asked for) when
+// the download began.
+class JournalStream : public Stream {
+ public:
+  JournalStream(Ledger& ledger, std::uint64_t until) : ledger_(ledger), until_(until) {}
+  Task<std::optional<std::string>> next() override {
+    if (at_ >= until_) co_return std::nullopt;
+    std::uint64_t end = std::min(at_ + kEntries, until_);
+    auto look = [from = at_, end](Reader& db) {
+      std::string piece;
+      journal_entries(db, from, end, [&piece](std::uint64_t, View bytes) {
+        piece.append(text(bytes)).push_back('\n');
+        return true;
+      });
+      return piece;
+    };
+    std::string piece = co_await ledger_.read(look);
+    at_ = end;
+    co_return std::move(piece);
+  }
+
+ private:
+  Ledger& ledger_;
+  std::uint64_t at_ = 0, until_;
+};
+
+// One unit a line, a page at a time.
+class UnitsStream : public Stream {
+ public:
+  explicit UnitsStream(Ledger& ledger) : ledger_(ledger) {}
+  Task<std::optional<std::string>> next() override {
+    if (done_) co_return std::nullopt;
+    auto look = [this](Reader& db) { return units::page(db, "", "", after_, kRows); };
+    Json page = co_await ledger_.read(look);
+    std::string piece = after_.empty() ? units::csv_header() : "";
+    for (const Json& unit : page["units"]) piece += units::csv_row(unit);
+    done_ = page["next"].is_null();
+    if (!done_) after_ = page["next"].get<std::string>();
+    co_return std::move(piece);
+  }
+
+ private:
+  Ledger& ledger_;
+  std::string after_;
+  bool done_ = false;
+};
+
+std::uint64_t read_until(const Call& call, std::uint64_t size) {
+  auto asked = call.asked("until");
+  if (!asked) return size;
+  std::uint64_t until = 0;
+  auto [end, error] = std::from_chars(asked->data(), asked->data() + asked->size(), until);
+  if (error != std::errc() || end != asked->data() + asked->size() || until > size)
+    throw Fault("http.query", {{"name", "until"}});
+  return until;
+}
+
+Response attachment(Response response, const std::string& name) {
+  response.headers.emplace_back("Content-Disposition", "attachment; filename=\"" + name + "\"");
+  return response;
+}
+
+}  // namespace
+
+Task<Response> export_journal(Desk& desk, Call& call) {
+  auto look = [](Reader& db) { return journal_size(db); };
+  std::uint64_t size = co_await desk.services.ledger->read(look);
+  Response response(200, "application/jsonl", "");
+  response.stream = std::make_unique<JournalStream>(*desk.services.ledger, read_until(call, size));
+  co_return attachment(std::move(response), "journal.jsonl");
+}
+
+Task<Response> export_checkpoint(Desk& desk, Call& call) {
+  std::string nonce = call.asked("nonce").value_or("");
+  bool is_nonce = nonce.size() >= 16 && nonce.size() <= 64 && from_hex(nonce);
+  if (call.asked("nonce") && !is_nonce) throw Fault("http.query", {{"name", "nonce"}});
+  std::string note = co_await desk.line.checkpoint(call.actor(), std::move(nonce));
+  co_return Response(200, "text/plain; charset=utf-8", std::move(note));
+}
+
+Task<Response> export_vkey(Desk& desk, Call&) {
+  std::string key = verifier_key(desk.station, desk.services.ledger->birth().journal_key);
+  co_return Response(200, "text/plain; charset=utf-8", key + "\n");
+}
+
+Task<Response> export_units(Desk& desk, Call&) {
+  Response response(200, "text/csv; charset=utf-8; header=present", "");
+  response.stream = std::make_unique<UnitsStream>(*desk.services.ledger);
+  co_return attachment(std::move(response), "units.csv");
+}
+
+Task<Response> export_certs(Desk& desk, Call&) {
+  auto look = [](Reader& db) { return units::certified(db); };
+  std::vector<std::string> serials = co_await desk.services.ledger->read(look);
+  Json body = {{"certs", serials}};
+  co_return json_response(body);
+}
+
+Task<Response> export_cert(Desk& desk, Call& call) {
+  auto look = [&](Reader& db) { return units::certificate(db, call.args.at(0)); };
+  Bytes der = co_await desk.services.ledger->read(look);
+  co_return Response(200, "application/pem-certificate-chain", pem(der));
+}
+
+Task<Response> export_chain(Desk& desk, Call&) {
+  std::string chain = pem(desk.services.ledger->birth().ca);
+  co_return Response(200, "application/pem-certificate-chain", std::move(chain));
+}
+
+}  // namespace mintmark::handlers
