@@ -48,7 +48,7 @@ namespace lots {
 
 // One order, one lot, once. Faults "order.used", "order.checkpoint_unknown" (the owner has seen a
 // checkpoint that this ledger does not have), "lot.product_open" (an open lot already makes this
-// product number).
+// product number), "order.product_differs" (product_toml is not what the order's digest names).
 Lot open(Transaction& db, const Actor& actor, const Order& order, const std::string& lot,
          const std::string& product_toml,
          const std::vector<std::pair<std::string, std::string>>& templates,

@@ -33,11 +33,15 @@ struct Roster {
   std::vector<std::pair<std::string, std::string>> officers;
   Bytes bytes, signature;
 };
+// Faults "roster.signature", "roster.station", "roster.malformed" (field, reason),
+// "roster.expired".
 Roster read_roster(View bytes, std::string_view signature_base64, View owner_key,
                    const std::string& station);
 
 namespace people {
 
+bool is_name(std::string_view text);
+// None of these finds a person who was removed; list() has them all.
 std::optional<Person> by_token(Reader& db,
                                std::string_view token);  // constant-time by digest look-up
 std::optional<Person> by_uid(Reader& db, unsigned uid);

@@ -69,6 +69,10 @@ namespace runs {
 Standing standing(Reader& db, const HardwareId& hardware_id);
 Run get(Reader& db, const std::string& run);  // Fault "run.unknown"
 std::vector<Run> open_runs(Reader& db);
+// Runs of a lot in order of their ids (UUIDv7: of time), those after the id `after`.
+std::vector<Run> list(Reader& db, const std::string& lot, const std::string& after, int limit);
+// The run's journal entries, as stored.
+std::vector<std::string> history(Reader& db, const std::string& run);
 
 // A run for a unit that identified itself; next = reserve. Fault "hwid.two_slots" when an open run
 // exists.
@@ -89,6 +93,11 @@ Run go_back(Transaction& db, const Actor& actor, Run run, Step to, const std::st
 // serial: the one it already has in this lot, or the next of the order's pools. Faults "lot.full",
 // "serials.exhausted", "lot.closed".
 Run admit(Transaction& db, Run run);
+// The same where the order leaves serials to the MES. Faults "serials.malformed", "serials.taken",
+// "serials.from_order" (this order has pools of its own); and admit() says "serials.from_mes".
+Run admit_with(Transaction& db, Run run, const std::string& serial);
+// The MAC that came with the run's serial, AA:BB:CC:DD:EE:FF; nullopt where the order has none.
+std::optional<std::string> mac(Reader& db, const Run& run);
 
 // Commits the SPKI before the token signs for it. Fault "hwid.second_key" when this hardware id has
 // another certified key, "hwid.clone" when another hardware id has this key.
@@ -100,7 +109,8 @@ std::optional<Bytes> certificate(Reader& db, const Run& run);
 std::array<std::uint8_t, 12> next_iv(Transaction& db, const std::string& lot);
 // Inserts fingerprints (UNIQUE over scope and value) and sealed copies, sets the nonce, clears
 // `offered`. A fingerprint that exists is Fault "rng.duplicate" (the caller's transaction is
-// undone; then stop_issuing()). Fault "unit.mints_spent" over `max_mints` for this hardware id.
+// undone; then stop_issuing()); outside of scope 0 it is "mint.code_taken": draw again. Fault
+// "unit.mints_spent" over `max_mints` for this hardware id.
 Run mint(Transaction& db, Run run, Bytes nonce, const std::vector<Credential>& credentials,
          int max_mints);
 // A decoy's fingerprint, burnt at birth.

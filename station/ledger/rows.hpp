@@ -1,0 +1,29 @@
+// What the ledger's functions share about rows of runs and units. Not for other folders.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "station/ledger/runs.hpp"
+
+namespace mintmark::rows {
+
+std::string run_query(std::string_view rest);  // SELECT ... FROM run r JOIN unit u ... <rest>
+Run run(const sqlite::Statement& row);         // of that query
+
+std::optional<std::int64_t> find_unit(Reader& db, const HardwareId& hardware_id);
+std::int64_t make_unit(Transaction& db, const HardwareId& hardware_id);
+std::int64_t unit_of(Reader& db, const Run& run);
+
+// run, lot, serial (if known), hw, slot: how every entry about a unit begins.
+Json about(const Run& run);
+Json about(Reader& db, const HardwareId& hardware_id, const std::string& slot);
+Json args(const Fault::Args& values);
+
+// After an UPDATE of one run: Fault "run.moved" if the caller's copy of it was old.
+void must_change(Transaction& db, const Run& run);
+
+// Burns every credential of the unit that is not burnt yet, in whatever run.
+void burn_unit(Transaction& db, const Actor& actor, std::int64_t unit, const std::string& reason);
+
+}  // namespace mintmark::rows
