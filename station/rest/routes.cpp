@@ -14,6 +14,7 @@ constexpr RoleSet kHouse = kAnyone & ~kIntegrator;  // who may see the whole lin
 constexpr Route kRoutes[] = {
     {"GET", "/", kPublic, "", page_file},
     {"GET", "/page.js", kPublic, "", page_file},
+    {"GET", "/draw.js", kPublic, "", page_file},
     {"GET", "/page.css", kPublic, "", page_file},
     {"GET", "/icon.svg", kPublic, "", page_file},
     {"GET", "/lang/{file}", kPublic, "", page_file},
