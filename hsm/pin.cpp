@@ -1,5 +1,6 @@
 #include "hsm/pin.hpp"
 
+#include <endian.h>
 #include <fcntl.h>
 #include <linux/posix_acl.h>
 #include <linux/posix_acl_xattr.h>
@@ -7,7 +8,6 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
-#include <array>
 #include <cerrno>
 #include <cstring>
 #include <mutex>
@@ -53,22 +53,10 @@ Fault bad_file(const std::string& path, const std::string& reason) {
   return Fault("token.pin_file", {{"path", path}, {"reason", reason}});
 }
 
-// systemd hands a credential to a service's user by an access list, which shows as group bits. It
-// is private all the same if the list gives reading to the owner and to us and to nobody else.
-bool access_list_names_only_us(int fd) {
-  std::array<char, 256> list{};
+bool gives_only_us(int fd) {
+  Bytes list(256);
   ssize_t size = fgetxattr(fd, "system.posix_acl_access", list.data(), list.size());
-  std::size_t at = sizeof(posix_acl_xattr_header);
-  if (size < static_cast<ssize_t>(at)) return false;
-  for (; at + sizeof(posix_acl_xattr_entry) <= static_cast<std::size_t>(size);
-       at += sizeof(posix_acl_xattr_entry)) {
-    posix_acl_xattr_entry entry{};
-    std::memcpy(&entry, list.data() + at, sizeof entry);
-    bool ours = entry.e_tag == ACL_USER_OBJ || entry.e_tag == ACL_MASK ||
-                (entry.e_tag == ACL_USER && entry.e_id == geteuid());
-    if (!ours && entry.e_perm != 0) return false;
-  }
-  return true;
+  return size > 0 && names_only(View(list).first(static_cast<std::size_t>(size)), geteuid());
 }
 
 void must_be_private(int fd, const std::string& path) {
@@ -76,7 +64,7 @@ void must_be_private(int fd, const std::string& path) {
   if (fstat(fd, &info) != 0 || !S_ISREG(info.st_mode)) throw bad_file(path, "not a regular file");
   if (info.st_uid != geteuid() && info.st_uid != 0) throw bad_file(path, "not our own file");
   if ((info.st_mode & 077) == 0) return;
-  if ((info.st_mode & 037) == 0 && access_list_names_only_us(fd)) return;
+  if ((info.st_mode & 037) == 0 && gives_only_us(fd)) return;
   throw bad_file(path, "others can read it: chmod 600");
 }
 
@@ -124,6 +112,29 @@ bool never_reached_the_pin(CK_RV rv) {
 }
 
 }  // namespace
+
+// linux/posix_acl_xattr.h, version 2: numbers are little-endian.
+bool names_only(View access_list, uid_t user) {
+  posix_acl_xattr_header header{};
+  posix_acl_xattr_entry entry{};
+  if (access_list.size() < sizeof header) return false;
+  std::memcpy(&header, access_list.data(), sizeof header);
+  if (le32toh(header.a_version) != POSIX_ACL_XATTR_VERSION) return false;
+  View rest = access_list.subspan(sizeof header);
+  for (; rest.size() >= sizeof entry; rest = rest.subspan(sizeof entry)) {
+    std::memcpy(&entry, rest.data(), sizeof entry);
+    auto tag = le16toh(entry.e_tag);
+    bool ours =
+        tag == ACL_USER_OBJ || tag == ACL_MASK || (tag == ACL_USER && le32toh(entry.e_id) == user);
+    if (!ours && entry.e_perm != 0) return false;
+  }
+  return rest.empty();
+}
+
+void must_be_markable(const std::string& state_dir) {
+  reserve_mark(state_dir);
+  drop_reserve(state_dir);
+}
 
 Secret read_pin(const std::string& path) {
   if (path.empty()) throw bad_file(path, "the URI has no pin-source");

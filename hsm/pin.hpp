@@ -6,6 +6,8 @@
 // anything else happens, and while that file is there no login is tried at all.
 #pragma once
 
+#include <sys/types.h>
+
 #include <string>
 
 #include "hsm/session.hpp"
@@ -16,6 +18,14 @@ namespace mintmark::pkcs11 {
 // The first line of a regular file that only its owner (we, or root giving it to us alone) can
 // read. Fault("token.pin_file", path and reason) otherwise.
 Secret read_pin(const std::string& path);
+
+// Whether a POSIX access list (system.posix_acl_access as the kernel writes it) gives reading to
+// the file's owner and to `user` and nothing to anybody else. systemd hands a credential to a
+// service's user in this way, which shows as group bits in the file's mode.
+bool names_only(View access_list, uid_t user);
+
+// Fault("token.pin_mark") where a mark could not be written: asked before a token is touched.
+void must_be_markable(const std::string& state_dir);
 
 // Fault("token.pin_marked") while the mark is there.
 void must_not_be_marked(const std::string& state_dir);

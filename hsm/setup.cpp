@@ -1,4 +1,6 @@
 // A token's first day: initialising it and making the station's keys in it.
+#include <unistd.h>
+
 #include <algorithm>
 #include <array>
 
@@ -6,8 +8,6 @@
 #include "hsm/pin.hpp"
 #include "hsm/rv.hpp"
 #include "hsm/vault.hpp"
-
-#include <unistd.h>
 
 namespace mintmark {
 
@@ -94,6 +94,7 @@ void Vault::create_keys(const TokenConfig& config) {
 void Vault::create(const TokenConfig& config, View so_pin) {
   TokenUri uri(config.uri);
   pkcs11::must_not_be_marked(config.state_dir);
+  pkcs11::must_be_markable(config.state_dir);
   Secret user_pin = pkcs11::read_pin(pkcs11::pin_file(config, uri));
   Module& module = Module::load(uri.module_path());
   must_be_new(module, uri);

@@ -78,6 +78,16 @@ TEST(WrongPin, IsNotTriedWhereItCouldNotBeWrittenDown) {
   EXPECT_FALSE(user_pin_count_low(token));
 }
 
+TEST(WrongPin, NoTokenIsBegunWhereItCouldNotBeWrittenDown) {
+  SoftToken token(SoftToken::With::nothing);
+  TokenConfig config = token.config();
+  config.state_dir += "/none";
+  EXPECT_EQ(fault_of([&] { Vault::create(config, view(SoftToken::kSoPin)); }).code(),
+            "token.pin_mark");
+  Vault::create(token.config(), view(SoftToken::kSoPin));
+  Vault vault(token.config());
+}
+
 TEST(PinFile, MustBeOursAlone) {
   SoftToken token(SoftToken::With::nothing);
   for (int mode : {0640, 0604, 0660, 0644, 0602, 0610}) {
@@ -111,6 +121,22 @@ TEST(PinFile, MustBeAFileWithAPinInIt) {
   }
   write_file(token.pin_file(), " 1\r\n");
   EXPECT_EQ(text(pkcs11::read_pin(token.pin_file()).view()), " 1");
+}
+
+// Version, then entries of tag, permissions and id, all little-endian.
+TEST(PinFile, MayBeGivenToUsByAnAccessListAndToNobodyElse) {
+  const std::string owner = "01000400ffffffff", group = "04000000ffffffff",
+                    mask = "10000400ffffffff", other = "20000000ffffffff", us = "02000400e8030000",
+                    them = "02000400e9030000", readers = "04000400ffffffff",
+                    all = "20000400ffffffff";
+  auto allows = [](const std::string& list) { return pkcs11::names_only(*from_hex(list), 1000); };
+  EXPECT_TRUE(allows("02000000" + owner + us + group + mask + other));
+  EXPECT_FALSE(allows("02000000" + owner + them + group + mask + other));
+  EXPECT_FALSE(allows("02000000" + owner + us + readers + mask + other));
+  EXPECT_FALSE(allows("02000000" + owner + us + group + mask + all));
+  EXPECT_FALSE(allows("03000000" + owner + us + group + mask + other));
+  EXPECT_FALSE(allows("02000000" + owner + us + "04"));
+  EXPECT_FALSE(allows(""));
 }
 
 TEST(PinFile, OverridesTheUri) {
