@@ -9,19 +9,10 @@
 
 #include "station/words/crypto.hpp"
 #include "station/words/fault.hpp"
-#include "tests/unit/hsm/softhsm.hpp"
+#include "tests/unit/hsm/shared.hpp"
 
 namespace mintmark {
 namespace {
-
-SoftToken& token() {
-  static SoftToken one;
-  return one;
-}
-Vault& vault() {
-  static Vault one(token().config());
-  return one;
-}
 
 template <class Work>
 std::string code_of(Work work) {

@@ -12,7 +12,7 @@
 #include "hsm/session.hpp"
 #include "station/words/crypto.hpp"
 #include "station/words/fault.hpp"
-#include "tests/unit/hsm/softhsm.hpp"
+#include "tests/unit/hsm/shared.hpp"
 
 namespace mintmark {
 namespace {
@@ -27,15 +27,7 @@ std::string code_of(Work work) {
   return "";
 }
 
-// One token for the tests that change nothing in it.
-SoftToken& token() {
-  static SoftToken one;
-  return one;
-}
-Vault& vault() {
-  static Vault one(token().config());
-  return one;
-}
+SoftToken& token() { return shared_token(); }
 
 Iv iv(std::uint8_t last) {
   Iv out{};
