@@ -3,6 +3,7 @@
 
 export const kSteps = ['identify', 'reserve', 'enrol', 'mint', 'inject', 'prove', 'reset_check', 'lock', 'label', 'scan', 'done'];
 export const kLanguages = ['en', 'de'];
+const kTurnMs = 1600;  // page.css, turn
 const kFaces = ['empty', 'working', 'free', 'passed', 'retry', 'rework', 'quarantine', 'abandoned', 'paused', 'trouble'];
 
 export const state = {
@@ -47,6 +48,7 @@ function icon(name) {
   const svg = document.createElementNS('http://www.w3.org/2000/svg', 'svg');
   const use = document.createElementNS('http://www.w3.org/2000/svg', 'use');
   use.setAttribute('href', `#i-${name}`);
+  svg.style.setProperty('animation-delay', `${-(performance.now() % kTurnMs)}ms`);  // a rebuilt one turns on
   svg.setAttribute('aria-hidden', 'true');
   svg.append(use);
   return svg;
@@ -61,6 +63,32 @@ function button(text, act) {
 
 const has = (role) => state.person?.roles?.includes(role) ?? false;
 const percent = (part, whole) => (whole > 0 ? Math.min(100, Math.max(0, (100 * part) / whole)) : 0);
+
+// Puts `items` into `list`, building only what changed: what stays keeps its focus and its motion.
+const drawn = new Map();
+
+function fill(list, items, build) {
+  const before = drawn.get(list) ?? new Map(), after = new Map();
+  for (const item of items) {
+    const key = JSON.stringify([state.language, state.live, state.person?.roles, state.unit, item]);
+    after.set(key, before.get(key) ?? build(item));
+  }
+  const kept = new Set(after.values());
+  [...kept].forEach((node, i) => {
+    const there = list.children[i];
+    if (there === node) return;
+    if (there && !kept.has(there)) there.replaceWith(node);
+    else list.insertBefore(node, there ?? null);
+  });
+  while (list.children.length > kept.size) list.lastElementChild.remove();
+  drawn.set(list, after);
+}
+
+// A list that says so when it is empty.
+function fillOr(list, items, build, otherwise) {
+  if (items.length > 0) fill(list, items, build);
+  else fill(list, otherwise === null ? [] : [otherwise], (key) => element('li', 'none', say(key)));
+}
 
 // ---- drawing
 
@@ -93,13 +121,12 @@ function drawBanner() {
 
 function drawLots() {
   const lots = state.station?.lots ?? [];
-  const shown = lots.slice(0, 2).map(lotCard);
-  if (lots.length > 2) shown.push(element('li', 'more', say('ui.lot.more', {n: lots.length - 2})));
-  if (lots.length === 0 && state.live) shown.push(element('li', 'more', say('ui.lots.none')));
-  $('lots').replaceChildren(...shown);
+  const shown = lots.length > 2 ? [...lots.slice(0, 2), {more: lots.length - 2}] : lots;
+  fillOr($('lots'), shown, lotCard, state.live ? 'ui.lots.none' : null);
 }
 
 function lotCard(lot) {
+  if (lot.more) return element('li', 'more', say('ui.lot.more', {n: lot.more}));
   const card = element('li', 'lot');
   const numbers = element('p', 'numbers');
   numbers.append(element('strong', '', String(lot.passed)), ` ${say('ui.lot.passed', {quantity: lot.quantity})}`);
@@ -125,8 +152,7 @@ export function faceOf(slot) {
 function drawTiles() {
   const slots = [...state.slots.values()];
   $('tiles').dataset.count = String(Math.min(slots.length, 9));
-  if (slots.length > 0) return $('tiles').replaceChildren(...slots.map(tile));
-  $('tiles').replaceChildren(...(state.live ? [element('li', 'none', say('ui.slots.none'))] : []));
+  fillOr($('tiles'), slots, tile, state.live ? 'ui.slots.none' : null);
 }
 
 function tile(slot) {
@@ -177,19 +203,20 @@ function steps(slot) {
 
 export function drawPending() {
   $('pending-count').textContent = String(state.pending.length);
-  const items = state.pending.map((label) => {
-    const item = element('li', 'label');
-    if (state.unit !== null && isUnit(label, state.unit)) item.dataset.now = '';
-    const head = element('p', 'head');
-    head.append(element('b', 'serial', label.serial));
-    if (label.slot !== null) head.append(element('span', 'number', label.slot));
-    const about = [say('ui.pending.place', {place: label.place})];
-    if (label.attempt > 1) about.push(say('ui.pending.attempt', {attempt: label.attempt}));
-    item.append(head, element('p', 'quiet', about.join(' · ')), element('p', 'hardware', label.hardware));
-    if (label.uncertain) item.append(element('p', 'error', say('ui.pending.uncertain')));
-    return item;
-  });
-  $('pending').replaceChildren(...(items.length > 0 ? items : [element('li', 'none', say('ui.pending.none'))]));
+  fillOr($('pending'), state.pending, pendingCard, 'ui.pending.none');
+}
+
+function pendingCard(label) {
+  const item = element('li', 'label');
+  if (state.unit !== null && isUnit(label, state.unit)) item.dataset.now = '';
+  const head = element('p', 'head');
+  head.append(element('b', 'serial', label.serial));
+  if (label.slot !== null) head.append(element('span', 'number', label.slot));
+  const about = [say('ui.pending.place', {place: label.place})];
+  if (label.attempt > 1) about.push(say('ui.pending.attempt', {attempt: label.attempt}));
+  item.append(head, element('p', 'quiet', about.join(' · ')), element('p', 'hardware', label.hardware));
+  if (label.uncertain) item.append(element('p', 'error', say('ui.pending.uncertain')));
+  return item;
 }
 
 const isUnit = (label, unit) => label.hardware === unit || (label.slot !== null && `SLOT:${label.slot}` === unit);
