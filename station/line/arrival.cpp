@@ -116,12 +116,14 @@ Task<void> Line::Impl::meet(Bench& bench, Lot lot) {
   const Identification& who = bench.seat->who;
   Product product = Product::parse(lot.product_toml, "product " + lot.product_name);
   if (is_known_default(product, who.hardware_id)) {
-    co_await refuse(bench, lot, Fault("hwid.known_default", {{"hardware", who.hardware_id.id}}));
+    Fault fault("hwid.known_default", {{"hardware", who.hardware_id.id}});
+    co_await refuse(bench, lot, fault);
     co_return;
   }
   if (who.hardware_id.source == product.hardware_source &&
       !std::regex_match(who.hardware_id.id, std::regex(product.hardware_pattern))) {
-    co_await refuse(bench, lot, Fault("hwid.malformed", {{"hardware", who.hardware_id.id}}));
+    Fault fault("hwid.malformed", {{"hardware", who.hardware_id.id}});
+    co_await refuse(bench, lot, fault);
     co_return;
   }
   if (co_await sits_elsewhere(bench)) co_return;
@@ -141,7 +143,7 @@ Task<void> Line::Impl::meet(Bench& bench, Lot lot) {
     co_return;
   }
   if (standing.last && standing.last->ending == Ending::passed) {
-    co_await meet_passed(bench, standing, std::move(product));
+    co_await meet_passed(bench, standing);
     co_return;
   }
   std::optional<Fault> fault;
@@ -169,7 +171,7 @@ Task<void> Line::Impl::meet(Bench& bench, Lot lot) {
 
 // It passed before. If it still signs with its key it is done; if not, something else has its
 // hardware id.
-Task<void> Line::Impl::meet_passed(Bench& bench, const Standing& standing, Product product) {
+Task<void> Line::Impl::meet_passed(Bench& bench, const Standing& standing) {
   const HardwareId& id = bench.seat->who.hardware_id;
   std::optional<Fault> fault;
   UnitError answer = UnitError::ok;
@@ -181,14 +183,16 @@ Task<void> Line::Impl::meet_passed(Bench& bench, const Standing& standing, Produ
   }
   if (fault && ending_of(fault->code()) == Ending::retry) throw Fault(*fault);
   if (!fault && answer == UnitError::ok) {
-    co_await visit(bench, Fault("unit.already_passed", {{"serial", standing.serial}}));
+    Fault passed("unit.already_passed", {{"serial", standing.serial}});
+    co_await visit(bench, passed);
     co_return;
   }
   auto hold = [&](Transaction& db) {
     runs::quarantine_unit(db, kStation, id, bench.name(), "hwid.cannot_sign");
   };
   co_await services_.ledger->transact(hold);
-  co_await visit(bench, Fault("hwid.cannot_sign", {{"serial", standing.serial}}));
+  Fault stranger("hwid.cannot_sign", {{"serial", standing.serial}});
+  co_await visit(bench, stranger);
 }
 
 // A unit that gets no further than identify has a run all the same, where it has none yet: it is

@@ -63,7 +63,7 @@ class Line::Impl : public std::enable_shared_from_this<Line::Impl> {
   Task<void> welcome(Bench& bench);
   Task<bool> wait_for_admission(Bench& bench, Lot& lot);
   Task<void> meet(Bench& bench, Lot lot);
-  Task<void> meet_passed(Bench& bench, const Standing& standing, Product product);
+  Task<void> meet_passed(Bench& bench, const Standing& standing);
   Task<void> refuse(Bench& bench, const Lot& lot, Fault fault);
   Task<void> visit(Bench& bench, Fault fault);
   Task<bool> sits_elsewhere(Bench& bench);

@@ -257,8 +257,7 @@ Task<Evidence> Provisioner::label(Passage& p) {
   auto look = [&](Reader& db) { return runs::labels(db, p.run.serial); };
   std::vector<runs::LabelState> before = co_await services_.ledger->read(look);
   p.uncertain = p.run.interrupted && !before.empty();
-  while (co_await print_what_is_due(p)) {
-  }
+  while (co_await print_what_is_due(p)) continue;
   Evidence evidence;
   evidence.facts["sent"] = true;  // that it came out is the scan's to show
   evidence.facts["uncertain"] = p.uncertain;
@@ -318,8 +317,7 @@ Task<Evidence> Provisioner::scan(Passage& p) {
   for (;;) {
     std::uint64_t seen = p.changed.count();
     if (p.doomed) throw Fault(*p.doomed);
-    while (co_await print_what_is_due(p)) {
-    }
+    while (co_await print_what_is_due(p)) continue;
     auto look = [&](Reader& db) { return runs::labels(db, p.run.serial); };
     p.labels = co_await services_.ledger->read(look);
     show_(p);
