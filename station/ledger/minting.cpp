@@ -119,10 +119,14 @@ static std::optional<Lot> room_for(Transaction& db, const Run& run, std::int64_t
   return lot;
 }
 
+// It was admitted to this lot in an earlier run, and keeps its place and serial.
 static Run readmit(Transaction& db, const Run& run, std::int64_t unit) {
   auto serial = db.value<std::string>("SELECT serial FROM admission WHERE lot = ? AND unit = ?",
                                       run.lot, unit);
-  return adopt_serial(db, run, serial.value_or(""));
+  if (run.serial == serial) return run;
+  Run out = adopt_serial(db, run, serial.value_or(""));
+  db.journal(station(), "unit.return", rows::about(out));
+  return out;
 }
 
 Run admit(Transaction& db, Run run) {

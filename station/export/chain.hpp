@@ -1,0 +1,18 @@
+// X.509 for the verifier, by OpenSSL: PEM in, reasons out.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "station/words/bytes.hpp"
+
+namespace mintmark::exports {
+
+std::vector<Bytes> read_pem(std::string_view text);  // DER of each CERTIFICATE block; none if bad
+std::string subject_serial(View der);                // attribute serialNumber (2.5.4.5), or empty
+// Why `der` does not chain to the certificates of `chain`; nullopt where it does.
+std::optional<std::string> chain_fault(View der, const std::vector<Bytes>& chain);
+
+}  // namespace mintmark::exports

@@ -1,0 +1,55 @@
+// What an exported journal says, gathered in one pass over its entries.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "station/ledger/ledger.hpp"
+
+namespace mintmark::exports {
+
+class Facts {
+ public:
+  explicit Facts(std::vector<std::string>& findings) : findings_(&findings) {}
+  void take(std::uint64_t seq, const Json& entry);
+  void finish();  // quotas
+
+  struct Unit {
+    Unit() = default;
+    std::string hardware_id;  // source:id
+    std::string ending = "open";
+    std::uint64_t seq = 0;  // of the admission
+  };
+  std::map<std::string, Unit> units;                // by serial
+  std::map<std::string, std::string> certificates;  // SHA-256, to serial
+  std::set<std::string> nonces;
+  std::string ca_sha256, journal_key;
+  bool demo = false;
+  std::uint64_t fingerprints() const { return seen_.size(); }
+
+ private:
+  void find(const std::string& what) { findings_->push_back(what); }
+  void fingerprint(std::uint64_t seq, std::int64_t scope, const std::string& value);
+  void birth(std::uint64_t seq, const Json& entry);
+  void mint(std::uint64_t seq, const Json& entry);
+  void admit(std::uint64_t seq, const Json& entry);
+  void ending(const Json& entry, const std::string& word);
+  void hold(const Json& entry);
+
+  struct Order {
+    Order() = default;
+    std::int64_t most = 0;
+    std::set<std::string> hardware_ids;
+    bool accepted = false;
+  };
+  std::vector<std::string>* findings_;
+  std::map<std::pair<std::int64_t, std::string>, std::uint64_t> seen_;
+  std::map<std::string, Order> orders_;
+  std::set<std::string> held_;  // hardware ids in quarantine: they stay there
+};
+
+}  // namespace mintmark::exports

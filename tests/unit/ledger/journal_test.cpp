@@ -1,0 +1,192 @@
+// The journal's entries, tree and checkpoints, judged by other means than those that made them.
+#include <cstdlib>
+#include <fstream>
+
+#include "station.hpp"
+#include "station/words/crypto.hpp"
+
+namespace mintmark::test {
+
+// RFC 6962 section 2.1, word for word: MTH(D[n]) with k the largest power of two below n.
+static Digest mth(const std::vector<Bytes>& d, std::size_t from, std::size_t to) {
+  std::size_t n = to - from;
+  if (n == 0) return sha256({});
+  if (n == 1) {
+    Bytes leaf{0};
+    leaf.insert(leaf.end(), d[from].begin(), d[from].end());
+    return sha256(leaf);
+  }
+  std::size_t k = 1;
+  while (k * 2 < n) k *= 2;
+  Digest left = mth(d, from, from + k), right = mth(d, from + k, to);
+  Bytes node{1};
+  node.insert(node.end(), left.begin(), left.end());
+  node.insert(node.end(), right.begin(), right.end());
+  return sha256(node);
+}
+
+TEST(Tree, EqualsTheRecursiveDefinition) {
+  std::vector<Bytes> entries;
+  Tree tree;
+  EXPECT_EQ(tree.root(), mth(entries, 0, 0));
+  for (int i = 0; i < 140; ++i) {
+    entries.push_back(random_bytes(static_cast<std::size_t>(i % 50)));
+    tree.append(entries.back());
+    EXPECT_EQ(tree.root(), mth(entries, 0, entries.size())) << i;
+    auto restored = Tree::restore(tree.size(), tree.frontier());
+    ASSERT_TRUE(restored);
+    EXPECT_EQ(restored->root(), tree.root());
+  }
+}
+
+TEST(Tree, KnownVectors) {
+  // RFC 6962's published test vectors (certificate-transparency-go, merkletree).
+  Tree tree;
+  EXPECT_EQ(hex(tree.root()), "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
+  const char* leaves[] = {"",
+                          "00",
+                          "10",
+                          "2021",
+                          "3031",
+                          "40414243",
+                          "5051525354555657",
+                          "606162636465666768696a6b6c6d6e6f"};
+  for (const char* leaf : leaves) tree.append(*from_hex(leaf));
+  EXPECT_EQ(hex(tree.root()), "5dc9da79a70659a9ad559cb701ded9a2ab9d823aad2f4960cfe370eff4604328");
+  EXPECT_FALSE(Tree::restore(3, Bytes(32)));
+}
+
+TEST(Journal, FixedKeysInOrderThenTheTypesOwn) {
+  Station station;
+  station.write([](Transaction& db) { note_nonce(db, alice(), "abc"); });
+  Json entry = station.entries().back();
+  std::vector<std::string> keys;
+  for (const auto& [key, value] : entry.items()) keys.push_back(key);
+  std::vector<std::string> wanted{"seq", "station", "at", "mono", "boot", "actor", "type", "nonce"};
+  EXPECT_EQ(keys, wanted);
+  EXPECT_EQ(entry["actor"], "alice");
+  EXPECT_EQ(entry["station"], station.birth.station);
+  EXPECT_EQ(entry["at"].get<std::string>().size(), 24u);
+}
+
+TEST(Journal, HostileTextStaysOneLineOfUtf8) {
+  Station station;
+  station.write([](Transaction& db) {
+    Json fields = {{"text", "a\nb\r\x01\xff\xfe\"}"}};
+    db.journal(self(), "unit.visit", fields);
+  });
+  Bytes bytes = station.read([](Reader& db) {
+    return *db.value<Bytes>("SELECT bytes FROM journal ORDER BY seq DESC LIMIT 1");
+  });
+  EXPECT_EQ(text(bytes).find('\n'), std::string_view::npos);
+  EXPECT_TRUE(Json::parse(bytes).is_object());
+}
+
+TEST(Journal, RefusesWhatDoesNotFit) {
+  Station station;
+  auto put = [&](const Json& fields) {
+    return fault_of(
+        [&] { station.write([&](Transaction& db) { db.journal(self(), "x", fields); }); });
+  };
+  EXPECT_EQ(put({{"text", std::string(70000, 'a')}}), "journal.too_long");
+  EXPECT_EQ(put({{"seq", 5}}), "ledger.failed");
+  EXPECT_EQ(put({{"text", std::string(65000, 'a')}}), "");
+  EXPECT_EQ(
+      fault_of([&] { station.write([](Transaction& db) { note_nonce(db, alice(), "a b"); }); }),
+      "audit.nonce_malformed");
+  EXPECT_EQ(station.entries().size(), 2u);
+}
+
+TEST(Checkpoint, IsGoodToOpensslToo) {
+  Station station;
+  for (int i = 0; i < 4; ++i) station.write([](Transaction& db) { note_nonce(db, alice(), "n"); });
+  Checkpoint checkpoint = station.ledger->checkpoint_now(station.signer());
+  EXPECT_EQ(checkpoint.size, 5u);
+  std::string body = checkpoint.note.substr(0, checkpoint.note.find("\n\n") + 1);
+  EXPECT_EQ(body, "mintmark/" + station.birth.station + "\n5\n" + base64(checkpoint.root) + "\n");
+  std::string line = checkpoint.note.substr(body.size() + 1);
+  std::string encoded = line.substr(line.rfind(' ') + 1);
+  encoded.pop_back();
+  Bytes blob = from_base64(encoded).value_or(Bytes(4));
+  auto put = [&](const std::string& name, std::string_view bytes) {
+    std::string path = station.directory.path(name);
+    std::ofstream(path, std::ios::binary) << bytes;
+    return path;
+  };
+  std::string command = "openssl pkeyutl -verify -pubin -inkey " +
+                        put("pub.pem", station.journal_key.public_pem()) + " -rawin -in " +
+                        put("body", body) + " -sigfile " + put("sig", text(View(blob).subspan(4))) +
+                        " >/dev/null 2>&1";
+  EXPECT_EQ(std::system(command.c_str()), 0);
+  put("body", body + " ");
+  EXPECT_NE(std::system(command.c_str()), 0);
+}
+
+TEST(Checkpoint, NotesAndKeysAreReadStrictly) {
+  Station station;
+  std::string note = station.ledger->checkpoint_now(station.signer()).note;
+  std::string vkey = verifier_key(station.birth.station, station.birth.journal_key);
+  auto key = parse_verifier_key(vkey);
+  ASSERT_TRUE(key);
+  ASSERT_TRUE(open_checkpoint(note, *key));
+  // Not one byte of the text or the signature line may change; a foreign line behind it may be.
+  for (std::size_t i = 0; i < note.size(); ++i) {
+    std::string bad = note;
+    bad[i] = static_cast<char>(bad[i] ^ 1);
+    EXPECT_FALSE(open_checkpoint(bad, *key)) << i;
+  }
+  EXPECT_TRUE(open_checkpoint(note + "\xe2\x80\x94 witness AAAA\n", *key));
+  EXPECT_FALSE(open_checkpoint(note.substr(0, note.size() - 1), *key));
+  EXPECT_FALSE(open_checkpoint("", *key));
+  Ed25519 other;
+  auto stranger = parse_verifier_key(verifier_key(station.birth.station, other.public_key()));
+  EXPECT_FALSE(open_checkpoint(note, *stranger));
+  for (std::size_t i = 0; i < vkey.size(); ++i) {
+    std::string bad = vkey;
+    bad[i] = bad[i] == '0' ? '1' : '0';
+    EXPECT_FALSE(parse_verifier_key(bad)) << i;
+  }
+}
+
+TEST(Checkpoint, IsMadeOnceForASizeAndKept) {
+  Station station;
+  int signatures = 0;
+  Signer counting = [&](View message) {
+    ++signatures;
+    return station.journal_key.sign(message);
+  };
+  Checkpoint first = station.ledger->checkpoint_now(counting);
+  EXPECT_EQ(station.ledger->checkpoint_now(counting).note, first.note);
+  EXPECT_EQ(signatures, 1);
+  EXPECT_FALSE(station.read([](Reader& db) { return checkpoint_due(db, 2); }));
+  station.write([](Transaction& db) { note_nonce(db, alice(), "n"); });
+  station.write([](Transaction& db) { note_nonce(db, alice(), "n"); });
+  EXPECT_TRUE(station.read([](Reader& db) { return checkpoint_due(db, 2); }));
+  station.reopen();
+  EXPECT_EQ(station.ledger->checkpoint_now(counting).size, 3u);
+  EXPECT_EQ(signatures, 2);
+  station.reopen();
+  EXPECT_EQ(station.ledger->checkpoint_now(counting).size, 3u);
+}
+
+TEST(Checkpoint, ASignerThatSignsWronglyIsNoCheckpoint) {
+  Station station;
+  Signer wrong = [](View) { return Bytes(64); };
+  EXPECT_EQ(fault_of([&] { station.ledger->checkpoint_now(wrong); }), "checkpoint.bad_signature");
+  auto rows =
+      station.read([](Reader& db) { return db.value<int>("SELECT count(*) FROM checkpoint"); });
+  EXPECT_EQ(rows, 0);
+}
+
+TEST(Checkpoint, WhatTheDiskLostWhileRunningIsNotSigned) {
+  // The tree of memory is what counts: an entry that was changed behind our back shows at once.
+  Station station;
+  station.write([](Transaction& db) { note_nonce(db, alice(), "n"); });
+  Checkpoint good = station.ledger->checkpoint_now(station.signer());
+  ASSERT_EQ(station.intrude("DROP TRIGGER journal_no_update"), "");
+  ASSERT_EQ(station.intrude("UPDATE journal SET bytes = CAST('{}' AS BLOB) WHERE seq = 1"), "");
+  EXPECT_EQ(station.ledger->checkpoint_now(station.signer()).root, good.root);
+  EXPECT_EQ(fault_of([&] { station.reopen(); }), "ledger.tampered");
+}
+
+}  // namespace mintmark::test

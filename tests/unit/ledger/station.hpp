@@ -1,0 +1,117 @@
+// A ledger of a station that never was, in a directory of its own, with real keys.
+#pragma once
+
+#include <gtest/gtest.h>
+#include <openssl/evp.h>
+
+#include <filesystem>
+#include <memory>
+#include <string>
+
+#include "station/ledger/ledger.hpp"
+#include "station/ledger/lots.hpp"
+#include "station/ledger/people.hpp"
+#include "station/ledger/runs.hpp"
+#include "station/words/fault.hpp"
+
+namespace mintmark::test {
+
+class Ed25519 {
+ public:
+  Ed25519();
+  ~Ed25519();
+  Ed25519(const Ed25519&) = delete;
+  Ed25519& operator=(const Ed25519&) = delete;
+  Bytes public_key() const;
+  Bytes sign(View message) const;
+  std::string public_pem() const;
+
+ private:
+  EVP_PKEY* key_;
+};
+
+// A P-256 CA and what it issues.
+class Ca {
+ public:
+  explicit Ca(const std::string& name);
+  ~Ca();
+  Ca(const Ca&) = delete;
+  Ca& operator=(const Ca&) = delete;
+  const Bytes& der() const { return der_; }
+  Bytes issue(const std::string& serial) const;
+
+ private:
+  EVP_PKEY* key_;
+  Bytes der_;
+};
+
+Bytes random_bytes(std::size_t size);
+Digest random_digest();
+std::string uuid7();
+
+class Directory {
+ public:
+  Directory();
+  ~Directory();
+  Directory(const Directory&) = delete;
+  Directory& operator=(const Directory&) = delete;
+  std::string path(const std::string& name) const { return (root_ / name).string(); }
+
+ private:
+  std::filesystem::path root_;
+};
+
+const Actor& alice();
+const Actor& self();
+
+// The code of the fault that `work` throws; "" where it throws none.
+template <class F>
+std::string fault_of(F&& work) {
+  try {
+    work();
+  } catch (const Fault& fault) {
+    return fault.code();
+  }
+  return "";
+}
+
+struct Station {
+  Station();
+  Directory directory;
+  Ed25519 owner, journal_key;
+  Ca ca{"Test CA"};
+  Birth birth;
+  std::string path;
+  std::unique_ptr<Ledger> ledger;
+
+  Signer signer() const;
+  void reopen();
+  // Any SQL on a connection of its own, as an intruder would: with the usual pragmas or without.
+  std::string intrude(const std::string& sql, bool recursive_triggers = true) const;
+
+  Json order_json(int quantity, int spares) const;
+  Order order(const Json& json) const;
+  Order order(int quantity, int spares = 0) const { return order(order_json(quantity, spares)); }
+  std::string open_lot(const Order& order);
+  std::string open_lot(int quantity, int spares = 0) { return open_lot(order(quantity, spares)); }
+
+  template <class F>
+  auto write(F work) {
+    return ledger->transact_now(std::move(work));
+  }
+  template <class F>
+  auto read(F work) {
+    return ledger->read_now(std::move(work));
+  }
+  Run begin(const std::string& lot, const std::string& hw, const std::string& slot = "s1");
+  Run step(Run run, const Evidence& evidence = {});  // intend and complete
+  // A whole passage; ends passed. `reset` is the result of the reset check.
+  Run pass(const std::string& lot, const std::string& hw, StepResult reset = StepResult::proven);
+  std::vector<Json> entries();
+  std::vector<std::string> types();
+};
+
+inline const std::string kProduct = "name = \"Lamp\"\n";
+Credential password();
+
+}  // namespace mintmark::test
