@@ -177,6 +177,7 @@ export function wordOf(slot, face) {
 }
 
 export function sentenceOf(slot, face) {
+  if (face === 'unknown' && state.live) return say('ui.unknown_code', {code: slot.ending ?? slot.state});
   const own = slot.code && face !== 'unknown' && face !== 'passed' && face !== 'empty';
   return own ? say(slot.code, slot.args ?? {}) : say(`ui.do.${face}`);
 }
