@@ -60,15 +60,19 @@ std::shared_ptr<Connection> Link::connection() {
   return current_;
 }
 
+static bool is_gone(const Fault& fault) {
+  return fault.code() == "token.away" || fault.code() == "token.missing";
+}
+
 // Some modules see a device that came back only after they have been initialised again. That ends
-// every session of the process with them, so it is tried only where none is open.
+// every session of the process with them, so it is done only where none is open.
 std::shared_ptr<Connection> Link::connect() {
   must_not_be_marked(config_.state_dir);
   Module& module = Module::load(uri_.module_path());
   try {
     return std::make_shared<Connection>(module, uri_, config_);
-  } catch (const CallFault& fault) {
-    if (fault.recovery() != Recovery::away || !module.restart()) throw;
+  } catch (const Fault& fault) {
+    if (!is_gone(fault) || !module.restart()) throw;
   }
   return std::make_shared<Connection>(module, uri_, config_);
 }
