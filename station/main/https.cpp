@@ -308,7 +308,8 @@ class Server::Impl : public std::enable_shared_from_this<Impl> {
       Local::endpoint endpoint(path_);
       Local::socket probe(io_);
       Error refused;
-      if (!probe.connect(endpoint, refused)) throw Fault("station.running", {{"socket", path_}});
+      probe.connect(endpoint, refused);
+      if (!refused) throw Fault("station.running", {{"socket", path_}});
       struct stat status {};
       if (::lstat(path_.c_str(), &status) == 0 && S_ISSOCK(status.st_mode)) ::unlink(path_.c_str());
       local_.open();

@@ -20,6 +20,11 @@ Handler export_journal, export_checkpoint, export_vkey, export_units, export_cer
     export_chain;
 Handler list_persons, add_person, remove_person, apply_roster;
 
+// An act that takes no fields refuses those that it is given.
+inline void must_be_empty(const Call& call) {
+  if (!call.request.body.empty()) Fields(call.request.body).finish();
+}
+
 Json lot_json(const Lot& lot);
 // Fault "http.not_yours" where an integrator asks for a lot that somebody else opened.
 void must_be_theirs(const Call& call, const Lot& lot);

@@ -2,6 +2,7 @@
 #include <charconv>
 
 #include "station/credential/idevid.hpp"
+#include "station/export/export.hpp"
 #include "station/ledger/checkpoint.hpp"
 #include "station/rest/handlers.hpp"
 #include "station/rest/units.hpp"
@@ -11,7 +12,7 @@ namespace mintmark::handlers {
 namespace {
 
 constexpr std::uint64_t kEntries = 256;  // of the journal, in one piece
-constexpr int kRows = 500;
+constexpr std::size_t kPiece = 64 << 10;
 
 // The stored bytes, one entry a line, up to the size that the journal had (or was asked for) when
 // the download began.
@@ -39,25 +40,18 @@ class JournalStream : public Stream {
   std::uint64_t at_ = 0, until_;
 };
 
-// One unit a line, a page at a time.
-class UnitsStream : public Stream {
+// What was made in one snapshot of the ledger, sent a piece at a time.
+class PieceStream : public Stream {
  public:
-  explicit UnitsStream(Ledger& ledger) : ledger_(ledger) {}
+  explicit PieceStream(std::vector<std::string> pieces) : pieces_(std::move(pieces)) {}
   Task<std::optional<std::string>> next() override {
-    if (done_) co_return std::nullopt;
-    auto look = [this](Reader& db) { return units::page(db, "", "", after_, kRows); };
-    Json page = co_await ledger_.read(look);
-    std::string piece = after_.empty() ? units::csv_header() : "";
-    for (const Json& unit : page["units"]) piece += units::csv_row(unit);
-    done_ = page["next"].is_null();
-    if (!done_) after_ = page["next"].get<std::string>();
-    co_return std::move(piece);
+    if (at_ == pieces_.size()) co_return std::nullopt;
+    co_return std::move(pieces_[at_++]);
   }
 
  private:
-  Ledger& ledger_;
-  std::string after_;
-  bool done_ = false;
+  std::vector<std::string> pieces_;
+  std::size_t at_ = 0;
 };
 
 std::uint64_t read_until(const Call& call, std::uint64_t size) {
@@ -99,8 +93,18 @@ Task<Response> export_vkey(Desk& desk, Call&) {
 }
 
 Task<Response> export_units(Desk& desk, Call&) {
+  const Birth& birth = desk.services.ledger->birth();
+  auto look = [&birth](Reader& db) {
+    std::vector<std::string> pieces;
+    exports::units(db, birth, [&pieces](std::string_view piece) {
+      if (pieces.empty() || pieces.back().size() >= kPiece) pieces.emplace_back();
+      pieces.back() += piece;
+    });
+    return pieces;
+  };
+  std::vector<std::string> pieces = co_await desk.services.ledger->read(look);
   Response response(200, "text/csv; charset=utf-8; header=present", "");
-  response.stream = std::make_unique<UnitsStream>(*desk.services.ledger);
+  response.stream = std::make_unique<PieceStream>(std::move(pieces));
   co_return attachment(std::move(response), "units.csv");
 }
 

@@ -73,16 +73,19 @@ Task<Response> open_lot(Desk& desk, Call& call) {
 }
 
 Task<Response> close_lot(Desk& desk, Call& call) {
+  must_be_empty(call);
   Lot lot = co_await desk.line.close_lot(call.actor(), call.args.at(0));
   co_return json_response(lot_json(lot));
 }
 
 Task<Response> pause_lot(Desk& desk, Call& call) {
+  must_be_empty(call);
   Lot lot = co_await desk.line.pause_lot(call.actor(), call.args.at(0));
   co_return json_response(lot_json(lot));
 }
 
 Task<Response> resume_lot(Desk& desk, Call& call) {
+  must_be_empty(call);
   Lot lot = co_await desk.line.resume_lot(call.actor(), call.args.at(0));
   co_return json_response(lot_json(lot));
 }

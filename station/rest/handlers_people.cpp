@@ -75,6 +75,7 @@ Task<Response> add_person(Desk& desk, Call& call) {
 }
 
 Task<Response> remove_person(Desk& desk, Call& call) {
+  must_be_empty(call);
   const std::string& name = call.args.at(0);
   auto act = [&](Transaction& db) {
     auto person = people::by_name(db, name);

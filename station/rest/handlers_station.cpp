@@ -148,6 +148,7 @@ Task<Response> show_session(Desk&, Call& call) {
 }
 
 Task<Response> close_session(Desk& desk, Call& call) {
+  must_be_empty(call);
   if (auto value = cookie(call.request.cookie, "mintmark_session")) desk.sessions.close(*value);
   Response response;
   response.headers.emplace_back("Set-Cookie", cookie_header("", call.request.tls, 0));
@@ -170,6 +171,7 @@ Task<Response> events(Desk& desk, Call&) {
 }
 
 Task<Response> resume_slot(Desk& desk, Call& call) {
+  must_be_empty(call);
   co_await desk.line.resume_slot(call.actor(), call.args.at(0));
   co_return Response();
 }

@@ -68,19 +68,6 @@ Json runs_of(Reader& db, const std::string& serial) {
   return out;
 }
 
-constexpr std::string_view kColumns[] = {"serial", "lot", "hardware",    "state",
-                                         "code",   "run", "admitted_at", "ended_at"};
-
-// OWASP ASVS 1.2.10.
-std::string csv_field(std::string text) {
-  static constexpr std::string_view kFormula("=+-@\t\r\0", 7);
-  if (!text.empty() && kFormula.find(text.front()) != std::string_view::npos)
-    text.insert(text.begin(), '\'');
-  std::string out = "\"";
-  for (char c : text) out.append(c == '"' ? 2 : 1, c);
-  return out + "\"";
-}
-
 Fault unknown(const std::string& serial) {
   return Fault("unit.unknown", {{"serial", serial.substr(0, 32)}});
 }
@@ -153,22 +140,6 @@ std::vector<std::string> certified(Reader& db) {
   auto rows = db.query("SELECT DISTINCT serial FROM certificate ORDER BY serial");
   while (rows.step()) out.push_back(rows.get<std::string>(0));
   return out;
-}
-
-std::string csv_header() {
-  std::string out;
-  for (std::string_view name : kColumns)
-    out += (out.empty() ? "" : ",") + csv_field(std::string(name));
-  return out + "\r\n";
-}
-
-std::string csv_row(const Json& unit) {
-  std::string out;
-  for (std::string_view name : kColumns) {
-    const Json& value = unit.at(std::string(name));
-    out += (out.empty() ? "" : ",") + csv_field(value.is_string() ? value.get<std::string>() : "");
-  }
-  return out + "\r\n";
 }
 
 }  // namespace mintmark::units

@@ -19,8 +19,4 @@ Json run(Reader& db, const std::string& id);  // Fault "run.unknown" (run)
 Bytes certificate(Reader& db, const std::string& serial);
 std::vector<std::string> certified(Reader& db);  // serials, in order
 
-// RFC 4180, every field quoted, CRLF; what a spreadsheet would take for a formula is made text.
-std::string csv_header();
-std::string csv_row(const Json& unit);
-
 }  // namespace mintmark::units

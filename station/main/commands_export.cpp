@@ -1,0 +1,120 @@
+// What auditors take away, and their proof of it on any other machine.
+#include <filesystem>
+#include <iostream>
+
+#include "station/export/verify.hpp"
+#include "station/ledger/checkpoint.hpp"
+#include "station/main/commands.hpp"
+#include "station/main/files.hpp"
+#include "station/words/fault.hpp"
+#include "station/words/unit.hpp"
+
+namespace mintmark {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr int kTries = 20;
+
+// The second line of a checkpoint is the size of the journal that it covers.
+std::string size_of(const std::string& note) {
+  std::size_t begin = note.find('\n');
+  if (begin == std::string::npos) throw Fault("station.answer");
+  return note.substr(begin + 1, note.find('\n', begin + 1) - begin - 1);
+}
+
+void make_directory(const std::string& path) {
+  std::error_code error;
+  fs::create_directories(path, error);
+  if (error) throw Fault("file.write", {{"file", path}, {"reason", error.message()}});
+}
+
+std::size_t fetch_certificates(Client& client, const std::string& directory) {
+  Json serials = client.get("/export/certs")["certs"];
+  std::size_t count = 0;
+  for (const Json& serial : serials) {
+    std::string name = serial;
+    std::string file = directory + "/certs/" + name + ".pem";
+    if (!is_serial(name)) throw Fault("station.answer");
+    client.download("/export/certs/" + percent_encoded(name), file);
+    if (++count % 100 == 0) std::cerr << count << " of " << serials.size() << " certificates\n";
+  }
+  return count;
+}
+
+// Units and certificates fit the journal when the journal did not grow while they were fetched.
+std::string fetch_fitting(Client& client, const std::string& directory, const std::string& nonce) {
+  std::string query = nonce.empty() ? "" : "?nonce=" + percent_encoded(nonce);
+  std::string note = client.text("/export/checkpoint" + query);
+  for (int i = 0; i < kTries; ++i) {
+    std::cerr << "units and certificates\n";
+    client.download("/export/units.csv", directory + "/units.csv");
+    std::size_t count = fetch_certificates(client, directory);
+    std::string after = client.text("/export/checkpoint");
+    if (size_of(after) == size_of(note)) {
+      std::cout << "certificates: " << count << "\n";
+      return note;
+    }
+    note = after;
+    std::cerr << "units have moved on meanwhile: once more\n";
+  }
+  throw Fault("export.moving");
+}
+
+void run_export(Context& context, const std::string& directory, const std::string& nonce) {
+  Client client = context.client();
+  make_directory(directory + "/certs");
+  for (const auto& old : fs::directory_iterator(directory + "/certs")) fs::remove(old);
+  client.download("/export/checkpoint.vkey", directory + "/checkpoint.vkey");
+  client.download("/export/ca-chain", directory + "/ca-chain.pem");
+  std::string note = fetch_fitting(client, directory, nonce);
+  std::cerr << "journal\n";
+  client.download("/export/journal?until=" + size_of(note), directory + "/journal.jsonl");
+  write_text(directory + "/checkpoint", note);
+  std::cout << "entries: " << size_of(note) << "\nexport: " << directory << "\n";
+}
+
+struct VerifyWords {
+  std::string directory, key, earlier, nonce;
+};
+
+int run_verify(const VerifyWords& words) {
+  exports::VerifyOptions options;
+  options.nonce = words.nonce;
+  if (!words.earlier.empty()) options.earlier_checkpoint = read_text(words.earlier);
+  std::string key = read_text(words.key);
+  exports::VerifyReport report = exports::verify_export(words.directory, key, options);
+  for (const std::string& finding : report.findings) std::cout << "WRONG " << finding << "\n";
+  std::cout << "entries: " << report.entries << " (" << report.checkpoint_size
+            << " under the checkpoint)\nfingerprints: " << report.fingerprints
+            << "\nunits: " << report.units << ", " << report.passed
+            << " passed\ncertificates: " << report.certificates << "\n"
+            << (report.demo ? "This is a DEMO station's export.\n" : "")
+            << (report.ok() ? "verified\n" : "NOT VERIFIED\n");
+  return report.ok() ? 0 : 1;
+}
+
+}  // namespace
+
+void add_export_commands(CLI::App& app, Context& context) {
+  auto directory = std::make_shared<std::string>(), nonce = std::make_shared<std::string>();
+  auto* command = app.add_subcommand(
+      "export", "write journal, signed checkpoint, units and certificates into DIR");
+  command->add_option("DIR", *directory)->required();
+  command->add_option("--nonce", *nonce,
+                      "16 to 64 hexadecimal digits of your own: the checkpoint covers them, so "
+                      "nothing before can have been cut off");
+  command->callback([=, &context] { run_export(context, *directory, *nonce); });
+
+  auto words = std::make_shared<VerifyWords>();
+  auto* verify = app.add_subcommand("verify", "prove an export, offline, on any machine");
+  verify->add_option("DIR", words->directory)->required();
+  verify->add_option("--key", words->key, "the station's checkpoint.vkey, from whom you trust")
+      ->required();
+  verify->add_option("--earlier", words->earlier, "a checkpoint that you hold from before");
+  verify->add_option("--nonce", words->nonce, "the nonce that you had exported with");
+  verify->callback([words, &context] { context.exit_code = run_verify(*words); });
+}
+
+}  // namespace mintmark

@@ -1,0 +1,162 @@
+#include "station/main/daemon.hpp"
+
+#include <spdlog/spdlog.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/signal_set.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <csignal>
+#include <cstdlib>
+#include <cstring>
+
+#include "station/label/sink.hpp"
+#include "station/line/line.hpp"
+#include "station/main/station.hpp"
+
+namespace mintmark {
+
+namespace {
+
+using std::chrono::microseconds;
+using std::chrono::seconds;
+
+constexpr auto kQuietly = asio::as_tuple(asio::use_awaitable);
+
+// Half the time after which systemd would take us for dead; zero where nobody watches.
+microseconds watchdog_pause() {
+  const char* text = std::getenv("WATCHDOG_USEC");
+  return microseconds(text != nullptr ? std::strtoll(text, nullptr, 10) / 2 : 0);
+}
+
+Task<void> feed_watchdog(asio::steady_timer& timer, microseconds pause) {
+  while (pause.count() > 0) {
+    notify_manager("WATCHDOG=1");
+    timer.expires_after(pause);
+    auto [error] = co_await timer.async_wait(kQuietly);
+    if (error) co_return;
+  }
+}
+
+// Everything between the first and the last line of a daemon's life, in the order of its making;
+// it is taken down in the reverse order.
+class Station {
+ public:
+  explicit Station(const Config& config)
+      : config_(config),
+        vault_(config.token),
+        tokens_(static_cast<std::size_t>(config.token.sessions)),
+        ledger_(config.ledger()),
+        sink_(config.label_directory, config.allow_plaintext_spool),
+        line_(io_.get_executor(), services(), config.slots),
+        desk_(line_, services()),
+        rest_(desk_),
+        watchdog_(io_),
+        signals_(io_, SIGTERM, SIGINT) {
+    must_belong_together(vault_, ledger_.birth(), config);
+    desk_.station = ledger_.birth().station;
+    desk_.demo = ledger_.birth().demo;
+    desk_.owner_key = ledger_.birth().owner_key;
+    desk_.hosts = config.hosts();
+    desk_.doctor = [this] { return examine_running(); };
+    server_.emplace(io_, rest_, config.listen);
+  }
+
+  void run() {
+    line_.start();
+    server_->start();
+    asio::co_spawn(io_, feed_watchdog(watchdog_, watchdog_pause()), asio::detached);
+    signals_.async_wait([this](auto error, int) {
+      if (!error) stop();
+    });
+    notify_manager("READY=1\nSTATUS=serving");
+    spdlog::info("serving station {} with {} slots{}{}", desk_.station, config_.slots.size(),
+                 server_->port() != 0 ? " at https port " + std::to_string(server_->port()) : "",
+                 desk_.demo ? " (DEMO)" : "");
+    io_.run();
+  }
+
+ private:
+  Services services() {
+    Services out(vault_, tokens_, ledger_, sink_);
+    out.simulate_scanner = config_.simulate_scanner;
+    out.checkpoint_every = config_.checkpoint_every;
+    out.organization = config_.organization;
+    return out;
+  }
+
+  // What runs comes to its end by itself; what does not within a few seconds is left.
+  void stop() {
+    spdlog::info("stopping");
+    notify_manager("STOPPING=1");
+    server_->stop();
+    desk_.close_streams();
+    line_.stop();
+    watchdog_.cancel();
+    signals_.cancel();
+    auto last = std::make_shared<asio::steady_timer>(io_, seconds(5));
+    last->async_wait([this, last](auto) { io_.stop(); });
+  }
+
+  Task<std::vector<Check>> examine_running() {
+    std::vector<Check> out;
+    out.emplace_back("configuration", true, config_.file + " is understood.");
+    auto count = [](Reader& db) { return journal_size(db); };
+    std::uint64_t entries = co_await ledger_.read(count);
+    out.emplace_back("ledger", true,
+                     "The ledger of station " + desk_.station +
+                         " is open: " + std::to_string(entries) + " journal entries.");
+    auto look = [this] {
+      std::vector<Check> found = check_surroundings(config_);
+      found.insert(found.begin(), check_token(vault_, ledger_.birth(), config_));
+      return found;
+    };
+    std::vector<Check> found = co_await on(tokens_, look);
+    for (Check& check : found) out.push_back(std::move(check));
+    co_return out;
+  }
+
+  const Config& config_;
+  asio::io_context io_{1};
+  Vault vault_;
+  asio::thread_pool tokens_;
+  Ledger ledger_;
+  SpoolSink sink_;
+  Line line_;
+  Desk desk_;
+  Rest rest_;
+  std::optional<Server> server_;
+  asio::steady_timer watchdog_;
+  asio::signal_set signals_;
+};
+
+}  // namespace
+
+void notify_manager(const std::string& state) {
+  const char* path = std::getenv("NOTIFY_SOCKET");
+  if (path == nullptr) return;
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  std::size_t size = std::strlen(path);
+  if (size == 0 || size >= sizeof address.sun_path) return;
+  std::memcpy(address.sun_path, path, size);
+  if (path[0] == '@') address.sun_path[0] = '\0';  // an abstract name
+  int fd = ::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  if (fd < 0) return;
+  ::sendto(fd, state.data(), state.size(), MSG_NOSIGNAL, reinterpret_cast<sockaddr*>(&address),
+           static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + size));
+  ::close(fd);
+}
+
+void serve(const Config& config) {
+  ::umask(077);
+  std::signal(SIGPIPE, SIG_IGN);
+  Station station(config);
+  station.run();
+}
+
+}  // namespace mintmark

@@ -1,0 +1,134 @@
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include <filesystem>
+
+#include "station/label/sink.hpp"
+#include "station/main/station.hpp"
+#include "station/rest/problem.hpp"
+#include "station/words/clock.hpp"
+
+#include <openssl/x509.h>
+
+namespace mintmark {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::uint64_t kLittleSpace = 256ULL << 20;
+
+// The CA key of a certificate, as its uncompressed point.
+Bytes ca_point(View der) {
+  const unsigned char* at = der.data();
+  X509* certificate = d2i_X509(nullptr, &at, static_cast<long>(der.size()));
+  if (certificate == nullptr) return {};
+  const ASN1_BIT_STRING* bits = X509_get0_pubkey_bitstr(certificate);
+  Bytes out(bits->data, bits->data + bits->length);
+  X509_free(certificate);
+  return out;
+}
+
+Check clock_check() {
+  std::string now = utc_now();
+  bool sane = now >= "2025" && now < "2100";
+  return {"clock", sane, sane ? "It is " + now + "." : "The clock says " + now + ": set it."};
+}
+
+Check disk_check(const Config& config) {
+  struct statvfs disk {};
+  if (::statvfs(config.state_dir.c_str(), &disk) != 0)
+    return {"disk", false, "The state directory " + config.state_dir + " is not there."};
+  std::uint64_t left = static_cast<std::uint64_t>(disk.f_bavail) * disk.f_frsize;
+  std::string says = std::to_string(left >> 20) + " MiB are left in " + config.state_dir + ".";
+  return {"disk", left >= kLittleSpace, left >= kLittleSpace ? says : says + " Make room."};
+}
+
+Check port_check(const SlotConfig& slot) {
+  std::string name = "slot " + slot.name;
+  if (::access(slot.port.c_str(), F_OK) != 0)
+    return {name, true, "No unit is plugged in at " + slot.port + "."};
+  if (::access(slot.port.c_str(), R_OK | W_OK) != 0)
+    return {name, false,
+            slot.port +
+                " may not be opened: give the station's user the right (group "
+                "dialout, or a udev rule)."};
+  return {name, true, slot.port + " is there and may be opened."};
+}
+
+Check label_check(const Config& config) {
+  try {
+    SpoolSink sink(config.label_directory, config.allow_plaintext_spool);
+    Readiness readiness = sink.ready();
+    if (!readiness.ok())
+      return {"labels", false, explain(Fault(readiness.code, {{"reason", readiness.reason}}))};
+    return {"labels", true, "Labels go to files in " + config.label_directory + "."};
+  } catch (const Fault& fault) {
+    return {"labels", false, explain(fault)};
+  }
+}
+
+}  // namespace
+
+std::string explain(const Fault& fault) {
+  std::string says = sentence(fault.code(), fault.args());
+  if (says == fault.code()) return fault.what();
+  std::string bare = Fault(fault.code(), fault.args()).what();
+  return says + " [" + bare + "]";
+}
+
+void must_belong_together(Vault& vault, const Birth& birth, const Config& config) {
+  if (config.simulate_scanner && !birth.demo) throw Fault("station.not_demo");
+  if (!same(vault.check_value(), birth.fingerprint_check))
+    throw Fault("token.foreign", {{"what", "fingerprint key"}});
+  if (!same(vault.ca_public_point(), ca_point(birth.ca)))
+    throw Fault("token.foreign", {{"what", "CA key"}});
+  if (!same(vault.journal_public_key(), birth.journal_key))
+    throw Fault("token.foreign", {{"what", "journal key"}});
+}
+
+Check check_token(Vault& vault, const Birth& birth, const Config& config) {
+  try {
+    must_belong_together(vault, birth, config);
+    TokenReport token = vault.describe();
+    for (const KeyReport& key : token.keys)
+      if (!key.wrong.empty())
+        return {"token", false, "Key " + key.label + " is not as it must be: " + key.wrong + "."};
+    return {"token", true,
+            "Token " + token.label + " is there with " + std::to_string(token.keys.size()) +
+                " keys as they must be, and this ledger is its own." +
+                (token.is_soft ? " It is a software token." : "")};
+  } catch (const Fault& fault) {
+    return {"token", false, explain(fault)};
+  }
+}
+
+std::vector<Check> check_surroundings(const Config& config) {
+  std::vector<Check> out{clock_check(), disk_check(config), label_check(config)};
+  if (config.slots.empty())
+    out.emplace_back("slots", false, "The configuration names no [[slot]].");
+  for (const SlotConfig& slot : config.slots) out.push_back(port_check(slot));
+  return out;
+}
+
+std::vector<Check> examine(const Config& config) {
+  std::vector<Check> out;
+  out.emplace_back("configuration", true, config.file + " is understood.");
+  try {
+    Vault vault(config.token);
+    Ledger ledger(config.ledger());
+    out.emplace_back(
+        "ledger", true,
+        "The ledger of station " + ledger.birth().station + " is whole: " +
+            std::to_string(ledger.read_now([](Reader& db) { return journal_size(db); })) +
+            " journal entries.");
+    out.push_back(check_token(vault, ledger.birth(), config));
+  } catch (const Fault& fault) {
+    bool token = fault.code().starts_with("token.");
+    out.emplace_back(token ? "token" : "ledger", false, explain(fault));
+  }
+  for (Check& check : check_surroundings(config)) out.push_back(std::move(check));
+  return out;
+}
+
+}  // namespace mintmark
