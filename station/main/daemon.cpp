@@ -83,9 +83,8 @@ class Station {
  private:
   Services services() {
     Services out(vault_, tokens_, ledger_, sink_);
-    out.simulate_scanner = config_.simulate_scanner;
+    if (config_.simulate_scanner && ledger_.birth().demo) out.scanned_spool = &sink_;
     out.checkpoint_every = config_.checkpoint_every;
-    out.organization = config_.organization;
     return out;
   }
 

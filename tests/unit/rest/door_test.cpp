@@ -77,7 +77,8 @@ TEST(Door, OnlyOurOwnPageChangesByCookie) {
   EXPECT_TRUE(same_site(request, false));
   request.origin = "https://localhost:8443";
   EXPECT_TRUE(same_site(request, true));
-  for (const char* other : {"https://localhost:8444", "http://localhost:8443", "https://evil.example", "null"}) {
+  for (const char* other :
+       {"https://localhost:8444", "http://localhost:8443", "https://evil.example", "null"}) {
     request.origin = other;
     EXPECT_FALSE(same_site(request, true)) << other;
   }

@@ -52,7 +52,8 @@ TEST(Fields, RefusesWrongTypes) {
 }
 
 TEST(Fields, RefusesWhatIsNoObject) {
-  for (const char* body : {"", "[]", "1", "\"a\"", "{", "{}x", "{\"a\":}", "nul", "{\"a\":\"\x80\"}"})
+  for (const char* body :
+       {"", "[]", "1", "\"a\"", "{", "{}x", "{\"a\":}", "nul", "{\"a\":\"\x80\"}"})
     EXPECT_EQ(fault_of([&] { Fields fields(body); }).code(), "http.malformed") << body;
   EXPECT_EQ(fault_of([] { Fields fields(R"({"a":1,"a":2})"); }).code(), "http.malformed");
   EXPECT_EQ(fault_of([] { Fields fields(R"({"m":{"a":1,"\u0061":2}})"); }).code(),

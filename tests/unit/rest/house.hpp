@@ -102,7 +102,8 @@ class House {
     order.product_name = "Lamp";
     order.product_number = number;
     order.quantity = 5;
-    order.serials = {{"S" + std::to_string(number) + "-0001", "S" + std::to_string(number) + "-0009"}};
+    order.serials = {
+        {"S" + std::to_string(number) + "-0001", "S" + std::to_string(number) + "-0009"}};
     order.not_after = "2099-01-01";
     order.kind = "trial";
     order.bytes = to_bytes(view("{}"));
@@ -137,8 +138,7 @@ class House {
     roster.officers = {{"officer", hex(sha256(view(token_of("officer"))))}};
     roster.bytes = to_bytes(view("{}"));
     roster.signature = Bytes(64, 0);
-    ledger.transact_now(
-        [&](Transaction& db) { people::apply_roster(db, Actor("test"), roster); });
+    ledger.transact_now([&](Transaction& db) { people::apply_roster(db, Actor("test"), roster); });
   }
 };
 

@@ -5,7 +5,8 @@ namespace mintmark {
 namespace {
 
 struct Row {
-  const char *method, *target, *body, *roles;  // o l f i a: operator lead officer integrator auditor
+  const char *method, *target, *body,
+      *roles;  // o l f i a: operator lead officer integrator auditor
 };
 
 constexpr const char* kId = "01890000-0000-7000-8000-000000000000";
@@ -51,8 +52,8 @@ std::string target_of(const Row& row) {
 
 TEST(Roles, EachRouteOpensToItsRolesAndNoOther) {
   House house;
-  const std::pair<char, const char*> roles[] = {{'o', "operator"}, {'l', "lead"}, {'f', "officer"},
-                                                {'i', "integrator"}, {'a', "auditor"}};
+  const std::pair<char, const char*> roles[] = {
+      {'o', "operator"}, {'l', "lead"}, {'f', "officer"}, {'i', "integrator"}, {'a', "auditor"}};
   for (const Row& row : kRows) {
     std::string what = std::string(row.method) + " " + row.target;
     for (auto [letter, name] : roles) {
