@@ -79,6 +79,8 @@ TEST_F(SpoolTest, WritesOneFileForTheNewestDeviceLabel) {
   print(sink, {"MM-1", "box", 1}, "^XAbox^XZ");
   EXPECT_EQ(read(spool() / "MM-1.box.1.zpl"), "^XAbox^XZ");
   EXPECT_EQ(files(), 2U);
+  EXPECT_EQ(read(sink.path_of({"MM-1", "device", 2})), "^XAtwo, longer^XZ");
+  EXPECT_EQ(read(sink.path_of({"MM-1", "box", 1})), "^XAbox^XZ");
 }
 
 TEST_F(SpoolTest, OnlyTheOwnerReadsIt) {
