@@ -56,6 +56,8 @@ constexpr Row kRows[] = {
     {"label.no_stock", Ending::rework},
     {"label.lost", Ending::quarantine},
     {"serials.exhausted", Ending::rework},
+    {"macs.exhausted", Ending::rework},
+    {"serials.from_mes", Ending::rework},
     {"lot.full", Ending::rework},
     {"inject.not_stored", Ending::quarantine},
     {"prove.failed", Ending::quarantine},
@@ -92,10 +94,12 @@ constexpr Row kRows[] = {
 };
 
 constexpr std::string_view kStationsOwn[] = {
-    "rng.duplicate", "rng.broken",    "station.stopped", "token.away",
-    "token.refused", "token.pin",     "token.missing",   "token.key",
-    "disk.full",     "ledger.failed", "ledger.busy",     "memory.unlocked",
-    "lot.paused",    "lot.none",      "lot.closed",      "label.sink"};
+    "rng.duplicate", "rng.broken",    "station.stopped",  "memory.unlocked",  "token.away",
+    "token.refused", "token.pin",     "token.pin_marked", "token.pin_mark",   "token.pin_file",
+    "token.missing", "token.key",     "token.module",     "token.uri",        "token.exists",
+    "seal.broken",   "identity.ca",   "identity.profile", "identity.failed",  "crypto.failed",
+    "disk.full",     "ledger.failed", "ledger.busy",      "ledger.duplicate", "lot.paused",
+    "lot.none",      "lot.closed",    "label.sink",       "template.digest",  "journal.too_long"};
 
 const Row* find(std::string_view code) {
   const auto* row = std::find_if(std::begin(kRows), std::end(kRows),
