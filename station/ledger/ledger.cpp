@@ -189,4 +189,8 @@ std::uint64_t note_nonce(Transaction& db, const Actor& actor, const std::string&
   return db.journal(actor, "audit.nonce", {{"nonce", nonce}});
 }
 
+std::uint64_t note_request(Transaction& db, const Actor& actor) {
+  return db.journal(actor, "checkpoint.request", Json::object());
+}
+
 }  // namespace mintmark

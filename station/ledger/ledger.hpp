@@ -175,6 +175,8 @@ bool checkpoint_due(Reader& db, std::uint64_t every);
 // An auditor's nonce (1 to 128 of A-Z a-z 0-9 + / = _ . -), covered by the next checkpoint. Fault
 // "audit.nonce_malformed".
 std::uint64_t note_nonce(Transaction& db, const Actor& actor, const std::string& nonce);
+// Somebody asks for a checkpoint now: journalled, and so covered by the one that is made next.
+std::uint64_t note_request(Transaction& db, const Actor& actor);
 
 // The schema's two routes, for the ledger and its tests.
 namespace schema {

@@ -4,10 +4,22 @@
 
 namespace mintmark::sqlite {
 
+// The write-ahead log's own errno: the connection's is whatever the last system call left.
+static int log_errno(sqlite3* db) {
+  sqlite3_file* log = nullptr;
+  int error = 0;
+  sqlite3_file_control(db, "main", SQLITE_FCNTL_JOURNAL_POINTER, static_cast<void*>(&log));
+  if (log != nullptr && log->pMethods != nullptr)
+    log->pMethods->xFileControl(log, SQLITE_FCNTL_LAST_ERRNO, &error);
+  return error;
+}
+
 static bool no_space(sqlite3* db, int rc) {
   if ((rc & 0xff) == SQLITE_FULL) return true;
-  int error = db == nullptr ? 0 : sqlite3_system_errno(db);
-  return (rc & 0xff) == SQLITE_IOERR && (error == ENOSPC || error == EDQUOT || error == EFBIG);
+  if ((rc & 0xff) != SQLITE_IOERR || db == nullptr) return false;
+  for (int error : {sqlite3_system_errno(db), log_errno(db)})
+    if (error == ENOSPC || error == EDQUOT || error == EFBIG) return true;
+  return false;
 }
 
 static std::string_view code_of(sqlite3* db, int rc, std::string_view message) {

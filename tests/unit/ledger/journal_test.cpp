@@ -162,11 +162,13 @@ TEST(Checkpoint, IsMadeOnceForASizeAndKept) {
   station.write([](Transaction& db) { note_nonce(db, alice(), "n"); });
   station.write([](Transaction& db) { note_nonce(db, alice(), "n"); });
   EXPECT_TRUE(station.read([](Reader& db) { return checkpoint_due(db, 2); }));
+  station.write([](Transaction& db) { note_request(db, alice()); });
+  EXPECT_EQ(station.types().back(), "checkpoint.request");
   station.reopen();
-  EXPECT_EQ(station.ledger->checkpoint_now(counting).size, 3u);
+  EXPECT_EQ(station.ledger->checkpoint_now(counting).size, 4u);
   EXPECT_EQ(signatures, 2);
   station.reopen();
-  EXPECT_EQ(station.ledger->checkpoint_now(counting).size, 3u);
+  EXPECT_EQ(station.ledger->checkpoint_now(counting).size, 4u);
 }
 
 TEST(Checkpoint, ASignerThatSignsWronglyIsNoCheckpoint) {

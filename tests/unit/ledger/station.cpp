@@ -6,7 +6,9 @@
 #include <openssl/x509v3.h>
 #include <stdlib.h>
 
+#include <chrono>
 #include <stdexcept>
+#include <thread>
 
 #include "station/words/clock.hpp"
 #include "station/words/crypto.hpp"
@@ -95,7 +97,11 @@ Bytes random_bytes(std::size_t size) {
 }
 
 Digest random_digest() { return sha256(random_bytes(32)); }
-std::string uuid7() { return uuid_v7(random_bytes(16)); }
+std::string uuid7() {
+  // Later ones sort later: a version 7 UUID counts milliseconds.
+  std::this_thread::sleep_for(std::chrono::milliseconds(2));
+  return uuid_v7(random_bytes(16));
+}
 
 Directory::Directory() {
   std::string pattern = (std::filesystem::temp_directory_path() / "mintmark-XXXXXX").string();

@@ -1,0 +1,283 @@
+// Exports, and the verifier against everything that may be done to one.
+#include <fstream>
+#include <iterator>
+
+#include "station.hpp"
+#include "station/export/export.hpp"
+#include "station/export/verify.hpp"
+#include "station/words/crypto.hpp"
+
+namespace mintmark::test {
+
+using exports::VerifyReport;
+namespace fs = std::filesystem;
+
+struct ExportTest : testing::Test {
+  Station station;
+  std::string lot = station.open_lot(5, 1);
+  std::string out = station.directory.path("export");
+  std::string vkey = verifier_key(station.birth.station, station.birth.journal_key);
+
+  ExportTest() {
+    station.pass(lot, "aa01");
+    station.pass(lot, "aa02", StepResult::not_proven);
+    auto run = station.begin(lot, "aa03");
+    run = station.write([&](Transaction& db) { return runs::admit(db, run); });
+    station.write([&](Transaction& db) {
+      runs::end(db, self(), run, Ending::rework, "unit.wrong_model", {{"model", "=cmd|' /C'!A0"}});
+    });
+    run = station.begin(lot, "aa03");
+    station.write([&](Transaction& db) { return runs::admit(db, run); });
+    station.write([&](Transaction& db) {
+      runs::quarantine_unit(db, self(), HardwareId("emmc-cid", "aa02"), "s1", "hwid.cannot_sign");
+    });
+  }
+  Checkpoint write() {
+    return station.ledger->checkpoint_now(station.signer(),
+                                          [&](Reader& db, const Checkpoint& checkpoint) {
+                                            exports::write(db, station.birth, checkpoint, out);
+                                          });
+  }
+  std::string slurp(const std::string& name) const {
+    std::ifstream in(fs::path(out) / name, std::ios::binary);
+    return {std::istreambuf_iterator<char>(in), {}};
+  }
+  void spit(const std::string& name, const std::string& bytes) const {
+    std::ofstream(fs::path(out) / name, std::ios::binary) << bytes;
+  }
+  void edit(const std::string& name, const std::string& from, const std::string& to) const {
+    std::string bytes = slurp(name);
+    auto at = bytes.find(from);
+    ASSERT_NE(at, std::string::npos) << from;
+    spit(name, bytes.replace(at, from.size(), to));
+  }
+  std::vector<std::string> lines() const {
+    std::vector<std::string> all;
+    std::ifstream in(fs::path(out) / "journal.jsonl");
+    for (std::string line; std::getline(in, line);) all.push_back(line);
+    return all;
+  }
+  void put(const std::vector<std::string>& all) const {
+    std::string bytes;
+    for (const std::string& line : all) bytes += line + "\n";
+    spit("journal.jsonl", bytes);
+  }
+  // Signs whatever the journal file says now: what the factory itself could do.
+  void sign_again() const {
+    Tree tree;
+    for (const std::string& line : lines()) tree.append(view(line));
+    std::string text = checkpoint_text(station.birth.station, tree.size(), tree.root());
+    spit("checkpoint",
+         sign_note(station.birth.station, station.birth.journal_key, text, station.signer()));
+  }
+  VerifyReport verify(const exports::VerifyOptions& options = {}) const {
+    return exports::verify_export(out, vkey, options);
+  }
+  // True if a finding has all of these words.
+  static bool found(const VerifyReport& report, const std::string& words) {
+    for (const std::string& finding : report.findings)
+      if (finding.find(words) != std::string::npos) return true;
+    for (const std::string& finding : report.findings) ADD_FAILURE() << finding;
+    return false;
+  }
+};
+
+TEST_F(ExportTest, AGoodExportVerifies) {
+  Checkpoint checkpoint = write();
+  VerifyReport report = verify();
+  for (const std::string& finding : report.findings) ADD_FAILURE() << finding;
+  EXPECT_EQ(report.entries, checkpoint.size);
+  EXPECT_EQ(report.checkpoint_size, checkpoint.size);
+  EXPECT_EQ(report.units, 3u);
+  EXPECT_EQ(report.passed, 1u);
+  EXPECT_EQ(report.certificates, 2u);
+  EXPECT_EQ(report.fingerprints, 4u);
+  EXPECT_TRUE(report.demo);
+  auto rows = exports::parse_csv(slurp("units.csv"));
+  ASSERT_EQ(rows.size(), 4u);
+  EXPECT_EQ(rows[0].size(), 22u);
+  EXPECT_EQ(rows[1][9], "passed");
+  EXPECT_EQ(rows[2][9], "quarantine");
+  EXPECT_EQ(rows[2][10], "hwid.cannot_sign");
+  EXPECT_EQ(rows[3][9], "open");
+  EXPECT_EQ(rows[1][11], "proven");
+  EXPECT_EQ(rows[2][12], "reset_check:sampled");
+  EXPECT_EQ(rows[1][13].size(), 64u);
+  EXPECT_EQ(rows[1][14].size(), 64u);
+  EXPECT_EQ(rows[2][14], "");  // burnt
+  write();                     // and over itself
+  EXPECT_TRUE(verify().ok());
+}
+
+TEST_F(ExportTest, AnyByteOfTheJournalCounts) {
+  write();
+  std::string bytes = slurp("journal.jsonl");
+  for (std::size_t i = 7; i < bytes.size(); i += bytes.size() / 23) {
+    std::string bad = bytes;
+    bad[i] = static_cast<char>(bad[i] ^ 1);
+    spit("journal.jsonl", bad);
+    EXPECT_FALSE(verify().ok()) << i;
+  }
+}
+
+TEST_F(ExportTest, RemovalReorderingTruncationAddition) {
+  write();
+  auto good = lines();
+  auto changed = [&](const std::function<void(std::vector<std::string>&)>& act) {
+    auto all = good;
+    act(all);
+    put(all);
+    return verify();
+  };
+  EXPECT_TRUE(found(changed([](auto& all) { all.erase(all.begin() + 4); }), "some were removed"));
+  EXPECT_TRUE(found(changed([](auto& all) { std::swap(all[4], all[5]); }), "entry 4 (line 5)"));
+  EXPECT_TRUE(found(changed([](auto& all) { all.pop_back(); }), "some were removed"));
+  EXPECT_TRUE(found(changed([](auto& all) { all.push_back(all.back()); }), "not covered"));
+  spit("journal.jsonl", slurp("journal.jsonl").substr(0, 900));
+  EXPECT_TRUE(found(verify(), "last line has no end"));
+}
+
+TEST_F(ExportTest, AnotherStationAnotherKey) {
+  write();
+  Ed25519 stranger;
+  std::string foreign = verifier_key(station.birth.station, stranger.public_key());
+  EXPECT_TRUE(found(exports::verify_export(out, foreign), "signature"));
+  EXPECT_TRUE(found(exports::verify_export(out, "x"), "verifier key"));
+  Station other;
+  Checkpoint theirs = other.ledger->checkpoint_now(other.signer());
+  spit("checkpoint", theirs.note);
+  EXPECT_TRUE(found(verify(), "signature"));
+  std::string their_key = verifier_key(other.birth.station, other.birth.journal_key);
+  EXPECT_TRUE(found(exports::verify_export(out, their_key), "another station"));
+}
+
+TEST_F(ExportTest, AForkOrARollbackShowsToWhoHoldsAnEarlierCheckpoint) {
+  exports::VerifyOptions options;
+  options.earlier_checkpoint = write().note;
+  auto full = lines();
+  station.write([](Transaction& db) { note_nonce(db, alice(), "auditor-1"); });
+  write();
+  EXPECT_TRUE(verify(options).ok());
+  options.nonce = "auditor-1";
+  EXPECT_TRUE(verify(options).ok());
+  options.nonce = "auditor-2";
+  EXPECT_TRUE(found(verify(options), "nonce"));
+  options.nonce.clear();
+  full.pop_back();
+  put(full);
+  sign_again();
+  EXPECT_TRUE(found(verify(options), "rolled back"));
+  full.push_back(full[3]);
+  put(full);
+  sign_again();
+  EXPECT_TRUE(found(verify(options), "forked"));
+}
+
+TEST_F(ExportTest, WhatTheFactorySignedItselfIsStillChecked) {
+  write();
+  auto good = lines();
+  auto append = [&](Json entry) {
+    auto all = good;
+    entry["seq"] = all.size();
+    all.push_back(entry.dump());
+    put(all);
+    sign_again();
+    return verify();
+  };
+  auto last = [&](const std::string& type) {
+    Json out_entry;
+    for (const std::string& line : good) {
+      Json entry = Json::parse(line);
+      if (entry["type"] == type) out_entry = entry;
+    }
+    return out_entry;
+  };
+  EXPECT_TRUE(found(append(last("credential.mint")), "given out before"));
+  EXPECT_TRUE(found(append(last("key.commit")), "given out before"));
+  EXPECT_TRUE(found(append(last("unit.admit")), "was given to emmc-cid:aa03 before"));
+  EXPECT_TRUE(found(append(last("order.accept")), "a second time"));
+  EXPECT_TRUE(found(append(last("ledger.birth")), "born once"));
+  Json order = last("order.accept");
+  std::string quantity = "\"quantity\":" + order["quantity"].dump();
+  for (std::string& line : good) {
+    if (line.find("order.accept") == std::string::npos) continue;
+    line.replace(line.find(quantity), quantity.size(), "\"quantity\":1");
+    line.replace(line.find("\"spares\":1"), 10, "\"spares\":0");
+  }
+  put(good);
+  sign_again();
+  EXPECT_TRUE(found(verify(), "3 units were admitted, 1 were ordered"));
+}
+
+TEST_F(ExportTest, UnitsMustAgreeWithTheJournal) {
+  write();
+  std::string good = slurp("units.csv");
+  auto changed = [&](const std::string& from, const std::string& to) {
+    spit("units.csv", good);
+    edit("units.csv", from, to);
+    return verify();
+  };
+  EXPECT_TRUE(found(changed("quarantine", "passed"), "the journal says quarantine"));
+  EXPECT_TRUE(found(changed("SN-000002", "SN-000009"), "was never admitted"));
+  EXPECT_TRUE(found(changed("SN-000002", "SN-000001"), "listed twice"));
+  EXPECT_TRUE(found(changed("aa01", "aa09"), "belongs to emmc-cid:aa01"));
+  EXPECT_TRUE(found(changed("hw_id", "hw_xx"), "no column hw_id"));
+  spit("units.csv", good.substr(0, good.rfind("SN-000003")));
+  EXPECT_TRUE(found(verify(), "SN-000003, admitted in entry"));
+  spit("units.csv", good.substr(0, good.size() - 5));
+  EXPECT_TRUE(found(verify(), "not a CSV file"));
+  fs::remove(fs::path(out) / "units.csv");
+  EXPECT_TRUE(found(verify(), "units.csv: the file is missing"));
+}
+
+TEST_F(ExportTest, CertificatesMustBeTheOnesIssued) {
+  write();
+  std::string first = slurp("certs/SN-000001.pem"), second = slurp("certs/SN-000002.pem");
+  spit("certs/SN-000001.pem", second);
+  EXPECT_TRUE(found(verify(), "certs/SN-000001.pem: the journal has it for SN-000002"));
+  EXPECT_TRUE(found(verify(), "certs/SN-000001.pem: made out to another serial"));
+  spit("certs/SN-000001.pem", exports::pem(station.ca.issue("SN-000001")));
+  EXPECT_TRUE(found(verify(), "does not know this certificate"));
+  spit("certs/SN-000001.pem", "rubbish");
+  EXPECT_TRUE(found(verify(), "not one certificate"));
+  fs::remove(fs::path(out) / "certs/SN-000001.pem");
+  EXPECT_TRUE(found(verify(), "certificate of SN-000001 is missing"));
+  spit("certs/SN-000001.pem", first);
+  EXPECT_TRUE(verify().ok());
+  Ca other("Test CA");
+  spit("ca-chain.pem", exports::pem(other.der()));
+  EXPECT_TRUE(found(verify(), "not the CA that the ledger was born with"));
+  EXPECT_TRUE(found(verify(), "does not chain to ca-chain.pem"));
+}
+
+TEST_F(ExportTest, AnEmptyDirectoryIsFindingsAndNoException) {
+  fs::create_directories(out);
+  VerifyReport report = verify();
+  EXPECT_GE(report.findings.size(), 4u);
+  EXPECT_FALSE(exports::verify_export("/nonexistent", vkey).ok());
+}
+
+TEST_F(ExportTest, AnUnwritablePlaceIsAFault) {
+  std::ofstream(station.directory.path("file")) << "x";
+  out = station.directory.path("file") + "/below";
+  EXPECT_EQ(fault_of([&] { write(); }), "export.failed");
+}
+
+TEST(Csv, GuardsFormulasAndQuotes) {
+  EXPECT_EQ(exports::csv_cell("plain"), "plain");
+  EXPECT_EQ(exports::csv_cell("=1+1"), "'=1+1");
+  EXPECT_EQ(exports::csv_cell("+1"), "'+1");
+  EXPECT_EQ(exports::csv_cell("-1"), "'-1");
+  EXPECT_EQ(exports::csv_cell("@A1"), "'@A1");
+  EXPECT_EQ(exports::csv_cell("\tx"), "'\tx");
+  EXPECT_EQ(exports::csv_cell("\rx"), "\"'\rx\"");
+  EXPECT_EQ(exports::csv_cell("a,\"b\""), "\"a,\"\"b\"\"\"");
+  auto rows = exports::parse_csv("a,\"b\r\n,\"\"c\"\"\"\r\n,\r\n");
+  ASSERT_EQ(rows.size(), 2u);
+  EXPECT_EQ(rows[0][1], "b\r\n,\"c\"");
+  EXPECT_EQ(rows[1].size(), 2u);
+  EXPECT_TRUE(exports::parse_csv("a,b").empty());
+  EXPECT_TRUE(exports::parse_csv("\"a\r\n").empty());
+}
+
+}  // namespace mintmark::test
