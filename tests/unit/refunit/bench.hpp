@@ -156,6 +156,26 @@ class Unit {
   void start();
 };
 
+inline const std::string kOwn = "K7QM2XRD9HVTWN4C";
+inline const std::string kDecoy = "ZZZZ2XRD9HVTWN4C";
+inline const std::string kUsers = "correct horse battery";
+
+// A unit that has its certificate and its factory credential, in an identity session.
+struct Injected {
+  Unit unit;
+  Station station{unit.exchanger()};
+  explicit Injected(const char* misbehave = "", mu_reset_policy policy = MU_RESET_OWN_CREDENTIAL)
+      : unit(misbehave, policy) {
+    station.enrol();
+    EXPECT_EQ(station.open_identity(), 0U);
+    EXPECT_EQ(station.inject(kOwn), 0U);
+  }
+  void reset() {
+    EXPECT_EQ(station.rc({{"op", "factory-reset"}}), 0U);
+    EXPECT_EQ(station.open_identity(), 0U);
+  }
+};
+
 // Frames of a packet, joined.
 Bytes to_line(const Bytes& packet);
 

@@ -349,7 +349,7 @@ TEST(Program, BadLines) {
   Program program(folder, {"--misbehave", "slow", "--slow-ms", "300"});
   ASSERT_TRUE(program.dial());
   auto begin = Clock::now();
-  EXPECT_TRUE(program.exchange(hex("08000001004d0900a0"), milliseconds(5000)));
+  EXPECT_TRUE(program.exchange(hex("08000001004d0900a0"), milliseconds(5000))) << program.said();
   EXPECT_GE(Clock::now() - begin, milliseconds(295));
 }
 
