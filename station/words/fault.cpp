@@ -50,6 +50,7 @@ constexpr Row kRows[] = {
     {"unit.old_firmware", Ending::rework},
     {"unit.boot_open", Ending::rework},
     {"unit.lacks_capability", Ending::rework},
+    {"unit.protocol", Ending::rework},
     {"unit.buffer_small", Ending::rework},
     {"unit.tries_spent", Ending::rework},
     {"unit.mints_spent", Ending::rework},
