@@ -38,9 +38,9 @@ class Orders(unittest.TestCase):
         self.refused("order.expired", product, not_after="2020-01-01")
         self.refused("order.malformed", product, colour="red")
         self.refused("order.malformed", product, quantity=0)
-        self.refused("order.malformed", product, serials=[["SN 1", "SN 2"]])
+        self.refused("order.malformed", product, serials=[{"first": "SN 1", "last": "SN 2"}])
         self.refused("order.malformed", product, serials="mes")
-        self.refused("order.malformed", product, serials=[["SN-0001", "SN-0003"]])   # fewer than units
+        self.refused("order.malformed", product, serials=[{"first": "SN-0001", "last": "SN-0003"}])   # fewer than units
         self.refused("order.checkpoint_unknown", product,
                      owner_checkpoint=f"mintmark/{s.id}\n999999\n{'A' * 43}=\n")
 
@@ -60,11 +60,11 @@ class Orders(unittest.TestCase):
     def test_one_order_one_lot_once(self):
         s = self.station
         product = s.product(edits=[("number = 1 ", "number = 77 ")])
-        order = s.order(product[0], serials=[["ONE-01", "ONE-50"]])
+        order = s.order(product[0], serials=[{"first": "ONE-01", "last": "ONE-50"}])
         signature = s.sign(order)
         lot = s.open_lot(product, order, signature)["lot"]
         self.refused("order.used", product, order, signature)
-        self.refused("lot.product_open", product, serials=[["TWO-01", "TWO-50"]])
+        self.refused("lot.product_open", product, serials=[{"first": "TWO-01", "last": "TWO-50"}])
         s.post(f"/lots/{lot}/close")
         self.refused("order.used", product, order, signature)
         with self.assertRaises(Problem) as caught:
@@ -76,7 +76,7 @@ class Orders(unittest.TestCase):
         name = "=cmd|' /C calc'!A0,^XA^FS~JA<script>'); DROP TABLE run;--"
         product = s.product(edits=[('name = "Aurora Lamp"', f"name = {json.dumps(name)}"), ("number = 1 ", "number = 5 "),
                                    ('model = "LAMP-3"', f"model = {json.dumps(name)}")])
-        order = json.loads(s.order(product[0], serials=[["HOST-1", "HOST-9"]], quantity=2))
+        order = json.loads(s.order(product[0], serials=[{"first": "HOST-1", "last": "HOST-9"}], quantity=2))
         order["product"]["name"] = name
         lot = s.open_lot(product, json.dumps(order).encode())["lot"]
         unit = Unit(s, "4", hardware("hostile"), model=name)
@@ -95,7 +95,7 @@ class Orders(unittest.TestCase):
     def test_full_lot_and_used_up_pool(self):
         s = self.station
         product = s.product(edits=[("number = 1 ", "number = 9 "), ('source = "demo-otp"', 'source = "demo-nine"')])
-        lot = s.open_lot(product, quantity=1, serials=[["FULL-1", "FULL-1"]])["lot"]
+        lot = s.open_lot(product, quantity=1, serials=[{"first": "FULL-1", "last": "FULL-1"}])["lot"]
         first = Unit(s, "1", hardware("full1"), "--hw-source", "demo-nine")
         self.assertEqual(s.ended("1", first.hardware)["ending"], "passed")
         second = Unit(s, "2", hardware("full2"), "--hw-source", "demo-nine")

@@ -221,7 +221,7 @@ allow_plaintext_spool = true
         order = {"order": uuid7(), "station": self.id,
                  "product": {"name": lines["name"].split('"')[1], "number": int(lines["number"].split("#")[0]),
                              "sha256": hashlib.sha256(product).hexdigest()},
-                 "quantity": 50, "spares": 0, "serials": [["SN-0001", "SN-0500"]], "macs": [],
+                 "quantity": 50, "spares": 0, "serials": [{"first": "SN-0001", "last": "SN-0500"}], "macs": [],
                  "not_after": time.strftime("%Y-%m-%d", time.gmtime(time.time() + 86400 * 30)), "kind": "trial"}
         order.update(fields)
         return json.dumps(order).encode()
