@@ -46,7 +46,8 @@ Fault fault_of(const std::string& problem) {
   if (!body.is_object() || !body.contains("code") || !body["code"].is_string())
     return Fault("station.answer", {}, problem.substr(0, 200));
   Fault::Args args;
-  for (const auto& [key, value] : body.value("args", Json::object()).items())
+  Json given = body.value("args", Json::object());
+  for (const auto& [key, value] : given.items())
     if (value.is_string()) args[key] = value.get<std::string>();
   return Fault(body["code"].get<std::string>(), std::move(args));
 }

@@ -89,10 +89,10 @@ void add_lot_commands(CLI::App& app, Context& context) {
   auto* show = lot->add_subcommand("show", "one lot, or all");
   show->add_option("ID", *id);
   show->callback([id, &context] {
-    if (!id->empty())
-      std::cout << context.client().get("/lots/" + percent_encoded(*id)).dump(1) << "\n";
-    else
-      for (const Json& one : context.client().get("/lots")["lots"]) print_lot(one);
+    Json answer = context.client().get(id->empty() ? "/lots" : "/lots/" + percent_encoded(*id));
+    if (!id->empty()) std::cout << answer.dump(1) << "\n";
+    if (id->empty())
+      for (const Json& one : answer["lots"]) print_lot(one);
   });
 }
 

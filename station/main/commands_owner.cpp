@@ -26,7 +26,7 @@ Json template_order() {
           {"product", {{"name", "Aurora Lamp"}, {"number", 1}, {"sha256", std::string(64, '0')}}},
           {"quantity", 100},
           {"spares", 2},
-          {"serials", Json::array({Json::array({"AL-000001", "AL-000102"})})},
+          {"serials", Json::array({Json{{"first", "AL-000001"}, {"last", "AL-000102"}}})},
           {"macs", Json::array()},
           {"not_after", today()},
           {"kind", "production"}};

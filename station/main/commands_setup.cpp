@@ -60,7 +60,8 @@ int doctor(const Context& context) {
     return say(examine(config));
   }
   std::vector<Check> checks{{"daemon", true, "mintmarkd answers at " + config.listen.socket + "."}};
-  for (const Json& check : client.get("/doctor")["checks"])
+  Json answer = client.get("/doctor");
+  for (const Json& check : answer["checks"])
     checks.emplace_back(check["name"].get<std::string>(), check["ok"].get<bool>(),
                         check["says"].get<std::string>());
   return say(checks);
@@ -108,7 +109,8 @@ void add_person_commands(CLI::App& app, Context& context) {
               << "\ntoken: " << made["token"].get<std::string>() << "\n";
   });
   person->add_subcommand("list", "everybody and their roles")->callback([&context] {
-    for (const Json& one : context.client().get("/persons")["persons"])
+    Json answer = context.client().get("/persons");
+    for (const Json& one : answer["persons"])
       std::cout << one["name"].get<std::string>() << " " << one["roles"].dump() << "\n";
   });
   auto name = std::make_shared<std::string>();

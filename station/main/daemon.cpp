@@ -78,6 +78,9 @@ class Station {
                  server_->port() != 0 ? " at https port " + std::to_string(server_->port()) : "",
                  desk_.demo ? " (DEMO)" : "");
     io_.run();
+    // What was told to stop comes to its end by itself; what does not within 5 s is left.
+    io_.restart();
+    io_.run_for(seconds(5));
   }
 
  private:
@@ -88,7 +91,6 @@ class Station {
     return out;
   }
 
-  // What runs comes to its end by itself; what does not within a few seconds is left.
   void stop() {
     spdlog::info("stopping");
     notify_manager("STOPPING=1");
@@ -97,8 +99,7 @@ class Station {
     line_.stop();
     watchdog_.cancel();
     signals_.cancel();
-    auto last = std::make_shared<asio::steady_timer>(io_, seconds(5));
-    last->async_wait([this, last](auto) { io_.stop(); });
+    io_.stop();
   }
 
   Task<std::vector<Check>> examine_running() {
