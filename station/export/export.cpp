@@ -90,6 +90,7 @@ void units(Reader& db, const Birth& birth, const Chunk& chunk) {
   auto row = db.query(kUnits);
   while (row.step()) {
     std::vector<std::string> cells;
+    cells.reserve(kColumns.size());
     for (int i = 0; i < kQueried; ++i) cells.push_back(row.get<std::string>(i));
     cells.push_back(birth.station);
     cells.push_back(row.get<std::string>(kQueried));

@@ -229,7 +229,7 @@ static Json insert_credential(Transaction& db, const Run& run, std::int64_t unit
           {"fingerprint", hex(credential.fingerprint)}};
 }
 
-Run mint(Transaction& db, Run run, Bytes nonce, const std::vector<Credential>& credentials,
+Run mint(Transaction& db, Run run, const Bytes& nonce, const std::vector<Credential>& credentials,
          int max_mints) {
   if (auto code = lots::stopped(db)) throw Fault("station.stopped", {{"code", *code}});
   std::int64_t unit = rows::unit_of(db, run);
@@ -279,7 +279,7 @@ std::vector<Credential> credentials(Reader& db, const Run& run) {
   return out;
 }
 
-Run offer(Transaction& db, Run run) {
+Run offer(Transaction& db, const Run& run) {
   db.exec("UPDATE run SET offered = 1 WHERE id = ? AND ending IS NULL", run.id);
   rows::must_change(db, run);
   db.journal(station(), "secret.offer", rows::about(run));

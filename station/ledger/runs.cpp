@@ -195,7 +195,7 @@ Run resume(Transaction& db, const Actor& actor, Run run, const std::string& slot
   return run;
 }
 
-Run intend(Transaction& db, const Actor& actor, Run run) {
+Run intend(Transaction& db, const Actor& actor, const Run& run) {
   db.exec("UPDATE run SET begun = 1 WHERE id = ? AND next = ? AND ending IS NULL", run.id,
           word(run.next));
   rows::must_change(db, run);
@@ -241,7 +241,8 @@ Run complete(Transaction& db, const Actor& actor, Run run, const Evidence& evide
   return get(db, run.id);
 }
 
-Run go_back(Transaction& db, const Actor& actor, Run run, Step to, const std::string& reason) {
+Run go_back(Transaction& db, const Actor& actor, const Run& run, Step to,
+            const std::string& reason) {
   if (to > run.next) throw Fault("run.moved", {{"run", run.id}});
   db.exec(
       "UPDATE run SET begun = 0, interrupted = 0, next = ? WHERE id = ? AND next = ? AND ending IS "

@@ -83,11 +83,12 @@ Run begin(Transaction& db, const Actor& actor, const std::string& run, const std
 Run resume(Transaction& db, const Actor& actor, Run run, const std::string& slot);
 
 // Journals that run.next begins.
-Run intend(Transaction& db, const Actor& actor, Run run);
+Run intend(Transaction& db, const Actor& actor, const Run& run);
 // Journals the evidence and moves on to the step after run.next.
 Run complete(Transaction& db, const Actor& actor, Run run, const Evidence& evidence);
 // Back to an earlier step (burn and mint afresh; void and reprint), with the reason journalled.
-Run go_back(Transaction& db, const Actor& actor, Run run, Step to, const std::string& reason);
+Run go_back(Transaction& db, const Actor& actor, const Run& run, Step to,
+            const std::string& reason);
 
 // Admits the hardware id to the lot (quota counts hardware ids, quantity + spares) and gives it its
 // serial: the one it already has in this lot, or the next of the order's pools. Faults "lot.full",
@@ -111,14 +112,15 @@ std::array<std::uint8_t, 12> next_iv(Transaction& db, const std::string& lot);
 // `offered`. A fingerprint that exists is Fault "rng.duplicate" (the caller's transaction is
 // undone; then stop_issuing()); outside of scope 0 it is "mint.code_taken": draw again. Fault
 // "unit.mints_spent" over `max_mints` for this hardware id.
-Run mint(Transaction& db, Run run, Bytes nonce, const std::vector<Credential>& credentials,
+Run mint(Transaction& db, Run run, const Bytes& nonce, const std::vector<Credential>& credentials,
          int max_mints);
 // A decoy's fingerprint, burnt at birth.
 void burn_decoy(Transaction& db, const Run& run, const std::string& klass, std::int64_t scope,
                 const Digest& fingerprint);
 std::vector<Credential> credentials(Reader& db,
                                     const Run& run);  // unburnt, newest mint, with sealed copies
-Run offer(Transaction& db, Run run);  // `offered` = true, committed before the first secret is sent
+Run offer(Transaction& db,
+          const Run& run);  // `offered` = true, committed before the first secret is sent
 // Burns this run's credentials (fingerprints stay) and drops the sealed copies.
 Run burn(Transaction& db, const Actor& actor, Run run, const std::string& reason);
 
