@@ -101,6 +101,7 @@ class House {
     order.station = kStation;
     order.product_name = "Lamp";
     order.product_number = number;
+    order.product_sha256 = hex(sha256(view("name = \"Lamp\"")));
     order.quantity = 5;
     order.serials = {
         {"S" + std::to_string(number) + "-0001", "S" + std::to_string(number) + "-0009"}};

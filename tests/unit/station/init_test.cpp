@@ -102,7 +102,7 @@ TEST_F(InitTest, MakesAStationOnce) {
   EXPECT_EQ(code_of([&] { init_station(config, options); }), "file.exists");
   EXPECT_EQ(text_of(config.listen.key), key);
   for (const Check& check : examine(config))
-    if (check.name != "slots") EXPECT_TRUE(check.ok) << check.name << ": " << check.says;
+    EXPECT_TRUE(check.ok || check.name == "slots") << check.name << ": " << check.says;
 }
 
 TEST_F(InitTest, TouchesNothingThatIsThere) {
@@ -113,6 +113,7 @@ TEST_F(InitTest, TouchesNothingThatIsThere) {
     EXPECT_EQ(text_of(path), "mine");
     fs::remove_all(config.state_dir);
   }
+  fs::create_directories(config.state_dir);
   Vault::create(config.token, view(SoftToken::kSoPin));
   EXPECT_EQ(code_of([&] { init_station(config, options); }), "token.exists");
   EXPECT_FALSE(fs::exists(config.listen.key)) << "what was begun is taken away";
