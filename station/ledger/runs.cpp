@@ -226,7 +226,7 @@ static void add_unproven(Transaction& db, const Run& run, const Evidence& eviden
       note, run.id);
 }
 
-Run complete(Transaction& db, const Actor& actor, Run run, const Evidence& evidence) {
+Run complete(Transaction& db, const Actor& actor, const Run& run, const Evidence& evidence) {
   std::uint64_t seq = journal_evidence(db, actor, run, evidence);
   bool failed = evidence.result == StepResult::failed;
   db.exec(

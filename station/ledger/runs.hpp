@@ -85,7 +85,7 @@ Run resume(Transaction& db, const Actor& actor, Run run, const std::string& slot
 // Journals that run.next begins.
 Run intend(Transaction& db, const Actor& actor, const Run& run);
 // Journals the evidence and moves on to the step after run.next.
-Run complete(Transaction& db, const Actor& actor, Run run, const Evidence& evidence);
+Run complete(Transaction& db, const Actor& actor, const Run& run, const Evidence& evidence);
 // Back to an earlier step (burn and mint afresh; void and reprint), with the reason journalled.
 Run go_back(Transaction& db, const Actor& actor, const Run& run, Step to,
             const std::string& reason);
