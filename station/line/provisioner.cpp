@@ -367,6 +367,10 @@ Task<void> Provisioner::end(Passage& p, Fault fault) {
   };
   try {
     p.run = co_await services_.ledger->transact(close);
+    if (p.run.ending && p.run.code != fault.code()) {
+      Fault last(p.run.code, {{"code", fault.code()}});
+      p.fault = last;
+    }
   } catch (const Fault& f) {
     spdlog::error("run {}: its ending could not be recorded: {}", p.run.id, f.what());
   }

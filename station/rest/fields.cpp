@@ -1,5 +1,7 @@
 #include "station/rest/fields.hpp"
 
+#include <charconv>
+
 #include "station/words/fault.hpp"
 
 namespace mintmark {
@@ -60,6 +62,16 @@ bool shallow(std::string_view json, int limit) {
     }
   }
   return true;
+}
+
+std::uint64_t read_number(std::string_view text, const std::string& name, std::uint64_t low,
+                          std::uint64_t high) {
+  std::uint64_t number = 0;
+  const char* last = text.data() + text.size();
+  auto [end, error] = std::from_chars(text.data(), last, number);
+  if (error != std::errc() || end != last || number < low || number > high)
+    throw Fault("http.query", {{"name", name}});
+  return number;
 }
 
 Fields::Fields(std::string_view body) {

@@ -20,6 +20,10 @@ namespace mintmark {
 // quotes only, in a loop: a parser that recurses may be trusted with what passes.
 bool shallow(std::string_view json, int limit);
 
+// A whole decimal number of a query. Fault "http.query" (name) for anything else.
+std::uint64_t read_number(std::string_view text, const std::string& name, std::uint64_t low,
+                          std::uint64_t high);
+
 class Fields {
  public:
   explicit Fields(std::string_view body);

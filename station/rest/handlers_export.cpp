@@ -1,6 +1,4 @@
 // What auditors take away: no secret is in any of it.
-#include <charconv>
-
 #include "station/credential/idevid.hpp"
 #include "station/export/export.hpp"
 #include "station/ledger/checkpoint.hpp"
@@ -56,12 +54,7 @@ class PieceStream : public Stream {
 
 std::uint64_t read_until(const Call& call, std::uint64_t size) {
   auto asked = call.asked("until");
-  if (!asked) return size;
-  std::uint64_t until = 0;
-  auto [end, error] = std::from_chars(asked->data(), asked->data() + asked->size(), until);
-  if (error != std::errc() || end != asked->data() + asked->size() || until > size)
-    throw Fault("http.query", {{"name", "until"}});
-  return until;
+  return asked ? read_number(*asked, "until", 0, size) : size;
 }
 
 Response attachment(Response response, const std::string& name) {
@@ -122,8 +115,8 @@ Task<Response> export_cert(Desk& desk, Call& call) {
 }
 
 Task<Response> export_chain(Desk& desk, Call&) {
-  std::string chain = pem(desk.services.ledger->birth().ca);
-  co_return Response(200, "application/pem-certificate-chain", std::move(chain));
+  co_return Response(200, "application/pem-certificate-chain",
+                     pem(desk.services.ledger->birth().ca));
 }
 
 }  // namespace mintmark::handlers

@@ -39,7 +39,8 @@ class Feed {
     std::string out;
     for (const std::string& event : queue_) out += event;
     queue_.clear();
-    co_return out.empty() ? ": ping\n\n" : std::move(out);
+    if (out.empty()) out = ": ping\n\n";
+    co_return out;
   }
 
  private:

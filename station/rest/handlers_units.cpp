@@ -1,6 +1,4 @@
 // Units, their runs and their labels.
-#include <charconv>
-
 #include "station/rest/handlers.hpp"
 #include "station/rest/units.hpp"
 
@@ -12,12 +10,7 @@ constexpr int kMaxPage = 1000;
 
 int read_limit(const Call& call) {
   auto text = call.asked("limit");
-  if (!text) return 100;
-  int limit = 0;
-  auto [end, error] = std::from_chars(text->data(), text->data() + text->size(), limit);
-  if (error != std::errc() || end != text->data() + text->size() || limit < 1 || limit > kMaxPage)
-    throw Fault("http.query", {{"name", "limit"}});
-  return limit;
+  return text ? static_cast<int>(read_number(*text, "limit", 1, kMaxPage)) : 100;
 }
 
 void must_be_theirs(const Call& call, const Json& found) {

@@ -33,7 +33,7 @@ class Feed;  // one client's queue of events
 
 // What the handlers work with; wired once, in main.
 struct Desk {
-  Desk(Line& line_, Services services_) : line(line_), services(std::move(services_)) {}
+  Desk(Line& line_, const Services& services_) : line(line_), services(services_) {}
   Line& line;
   Services services;
   std::string station;  // UUID

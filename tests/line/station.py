@@ -13,6 +13,7 @@ import socket
 import subprocess
 import tempfile
 import time
+import tomllib
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(os.environ.get("MINTMARK_BIN", ROOT / "build" / "asan"))
@@ -54,7 +55,7 @@ class Unit:
 
     def __init__(self, station, slot, hardware, *options, model="LAMP-3", firmware="1.4.0"):
         self.station, self.slot, self.hardware = station, slot, hardware
-        self.command = [BUILD / "fixtures/unit/mintmark-unit", "--link", station.slot_path(slot),
+        self.command = [BUILD / "mintmark-unit", "--link", station.slot_path(slot),
                         "--flash", station.dir / "flash" / hardware, "--hw-source", "demo-otp",
                         "--hw-id", hardware, "--model", model, "--firmware", firmware, *options]
         self.process = None
@@ -217,9 +218,9 @@ allow_plaintext_spool = true
         return text.encode(), {"device": template}
 
     def order(self, product, **fields):
-        lines = dict(line.split(" = ", 1) for line in product.decode().splitlines() if " = " in line and "[" not in line.split(" = ")[0])
+        parsed = tomllib.loads(product.decode())
         order = {"order": uuid7(), "station": self.id,
-                 "product": {"name": lines["name"].split('"')[1], "number": int(lines["number"].split("#")[0]),
+                 "product": {"name": parsed["name"], "number": parsed["number"],
                              "sha256": hashlib.sha256(product).hexdigest()},
                  "quantity": 50, "spares": 0, "serials": [{"first": "SN-0001", "last": "SN-0500"}], "macs": [],
                  "not_after": time.strftime("%Y-%m-%d", time.gmtime(time.time() + 86400 * 30)), "kind": "trial"}
