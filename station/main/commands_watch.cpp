@@ -52,7 +52,8 @@ class Watch {
     if (slot["run"].is_string() && (slot["state"] == "working" || slot["state"] == "free")) {
       on_slots_[name] = slot["run"];
       began_.emplace(slot["run"], std::chrono::steady_clock::now());
-    } else if (watching_ && slot["state"] == "ended" && !slot["run"].is_string()) {
+    } else if (watching_ && slot["state"] == "ended" &&
+               (!slot["run"].is_string() || slot["ending"] == "retry")) {
       print(name, slot["serial"], slot["ending"], slot["code"], 0);
     }
   }
@@ -93,7 +94,7 @@ class Watch {
     std::snprintf(took.data(), took.size(), "%.1f", seconds);
     std::cout << word(slot) << " " << word(serial) << " " << word(ending) << " " << word(code)
               << " " << took.data() << std::endl;
-    ++count_;
+    if (ending != "retry") ++count_;  // it has not ended: somebody must seat it again
   }
 
   // Done: each lot has what was ordered, or nothing more can come of it.
