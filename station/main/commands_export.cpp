@@ -32,12 +32,12 @@ void make_directory(const std::string& path) {
 
 std::size_t fetch_certificates(Client& client, const std::string& directory) {
   Json serials = client.get("/export/certs")["certs"];
+  fs::path certs = fs::path(directory) / "certs";
   std::size_t count = 0;
   for (const Json& serial : serials) {
     std::string name = serial;
-    std::string file = directory + "/certs/" + name + ".pem";
     if (!is_serial(name)) throw Fault("station.answer");
-    client.download("/export/certs/" + percent_encoded(name), file);
+    client.download("/export/certs/" + percent_encoded(name), (certs / (name + ".pem")).string());
     if (++count % 100 == 0) std::cerr << count << " of " << serials.size() << " certificates\n";
   }
   return count;
