@@ -32,7 +32,7 @@ SET_UP = {
     "setup-accepts-weak": ((), "quarantine", "reset.weak_accepted", True),
 }
 # The line is bad, the unit is not: a repeated request heals it.
-HEALS = {"corrupt-frames": ("--every", "7"), "drop-frames": ("--every", "9"), "repeat-frames": (),
+HEALS = {"corrupt-frames": ("--every", "7"), "drop-frames": ("--every", "9"), "repeat-answers": (),
          "slow": ("--slow-ms", "100")}
 # Contact that never gets better: retry, again and again, then rework.
 NEVER = {"die-in-inject-always": "contact.lost", "not-restarting": "contact.timeout", "old-bid": "contact.timeout"}
@@ -95,28 +95,28 @@ class Misbehaviour(unittest.TestCase):
 
     def test_a_bad_line_heals(self):
         self.station.open_lot()
-        for i, (word, options) in enumerate(HEALS.items()):
+        units = {word: Unit(self.station, slot, hardware(word), "--misbehave", word, *options)
+                 for slot, (word, options) in zip(self.station.slots, HEALS.items())}
+        for word, unit in units.items():
             with self.subTest(word):
-                slot = self.station.slots[i]
-                unit = Unit(self.station, slot, hardware(word), "--misbehave", word, *options)
-                view = self.station.ended(slot, unit.hardware, 120)
+                view = self.station.ended(unit.slot, unit.hardware, 120)
                 self.assertEqual((view["ending"], view["code"]), ("passed", None))
 
     def test_lost_contact_is_retried_then_rework(self):
         self.station.open_lot()
-        for i, (word, code) in enumerate(NEVER.items()):
-            with self.subTest(word):
-                slot = self.station.slots[i]
-                unit = Unit(self.station, slot, hardware(word), "--misbehave", word)
-                for attempt in (1, 2, 3):
-                    view = self.station.ended(slot, seconds=90)
-                    last = attempt == 3
-                    self.assertEqual(view["ending"], "rework" if last else "retry")
-                    self.assertEqual(view["code"], "attempts.exhausted" if last else code)
+        units = {word: Unit(self.station, slot, hardware(word), "--misbehave", word)
+                 for slot, word in zip(self.station.slots, NEVER)}
+        for attempt in (1, 2, 3):
+            for word, unit in units.items():
+                with self.subTest(word, attempt=attempt):
+                    view = self.station.ended(unit.slot, unit.hardware, seconds=90)
+                    wanted = ("rework", "attempts.exhausted") if attempt == 3 else ("retry", NEVER[word])
+                    self.assertEqual((view["ending"], view["code"]), wanted)
                     unit.pull()
-                    self.station.emptied(slot)
-                    if not last:
-                        unit.insert()
+            for unit in units.values():
+                self.station.emptied(unit.slot)
+                if attempt < 3:
+                    unit.insert()
 
     def test_dies_in_mid_inject_and_goes_on(self):
         self.station.open_lot()
@@ -152,7 +152,7 @@ class Misbehaviour(unittest.TestCase):
         self.station.open_lot()
         first = Unit(self.station, "1", hardware("clone"), "--boot-ms", str(400 * SLOW))
         self.station.wait(lambda: self.station.slot("1")["step"] in ("inject", "prove"), "the first to be under way")
-        twin = Unit(self.station, "2", hardware("clone"))
+        twin = Unit(self.station, "2", hardware("clone"), flash="twin")
         twin_view = self.station.ended("2", first.hardware)
         self.assertEqual((twin_view["ending"], twin_view["code"]), ("quarantine", "hwid.two_slots"))
         view = self.station.ended("1", first.hardware)

@@ -53,10 +53,10 @@ class Problem(Exception):
 class Unit:
     """One simulated unit in one slot; `pull` unplugs it, `insert` plugs the same one in again."""
 
-    def __init__(self, station, slot, hardware, *options, model="LAMP-3", firmware="1.4.0"):
+    def __init__(self, station, slot, hardware, *options, model="LAMP-3", firmware="1.4.0", flash=None):
         self.station, self.slot, self.hardware = station, slot, hardware
         self.command = [BUILD / "mintmark-unit", "--link", station.slot_path(slot),
-                        "--flash", station.dir / "flash" / hardware, "--hw-source", "demo-otp",
+                        "--flash", station.dir / "flash" / (flash or hardware), "--hw-source", "demo-otp",
                         "--hw-id", hardware, "--model", model, "--firmware", firmware, *options]
         self.process = None
         self.insert()
