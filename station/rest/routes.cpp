@@ -12,7 +12,7 @@ constexpr RoleSet kOperator = of(Role::op), kLead = of(Role::lead), kOfficer = o
 constexpr RoleSet kHouse = kAnyone & ~kIntegrator;  // who may see the whole line
 
 constexpr Route kRoutes[] = {
-    {"GET", "/", kPublic, "", page_file},
+    {"GET", "/", kPublic, "lang", page_file},
     {"GET", "/page.js", kPublic, "", page_file},
     {"GET", "/draw.js", kPublic, "", page_file},
     {"GET", "/page.css", kPublic, "", page_file},
