@@ -52,7 +52,7 @@ struct Product {
   // No password where the product comes up in set-up state.
   std::optional<PasswordPolicy> password;
   std::string password_name = "admin";  // the account that a user logs in to
-  int lockout = 10;  // failed logins in a row that the unit allows
+  int lockout = 10;                     // failed logins in a row that the unit allows
   std::vector<std::string> known_defaults;
 
   ResetCheck reset;
