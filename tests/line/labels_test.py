@@ -1,0 +1,111 @@
+"""Labels and people's acts on a station that is no demo: nothing scans but who scans."""
+
+import json
+import signal
+import unittest
+
+from station import Problem, Station, Unit, hardware
+
+
+class Labels(unittest.TestCase):
+    def setUp(self):
+        self.station = Station(slots=2, demo=False).start()
+        self.addCleanup(self.station.close)
+        self.lot = self.station.open_lot()["lot"]
+
+    def at_the_scan(self, name, slot="1"):
+        unit = Unit(self.station, slot, hardware(name))
+        pending = self.station.wait(lambda: next((p for p in self.station.get("/slots")["pending"]
+                                                  if p["hardware"].endswith(unit.hardware)), None), "a label to scan")
+        return unit, pending
+
+    def scan(self, unit, symbol, code=None):
+        if code is None:
+            return self.station.post("/scan", {"unit": unit, "symbol": symbol})
+        with self.assertRaises(Problem) as caught:
+            self.station.post("/scan", {"unit": unit, "symbol": symbol})
+        self.assertEqual(caught.exception.code, code)
+        return None
+
+    def ending(self, run):
+        return self.station.get(f"/runs/{run}")["ending"]
+
+    def test_the_label_must_be_shown_to_be_on_this_unit(self):
+        one, first = self.at_the_scan("one", "1")
+        two, second = self.at_the_scan("two", "2")
+        self.assertEqual((self.station.slot("1")["state"], first["slot"]), ("free", "1"))
+        self.scan("SLOT:1", second["symbol"], "scan.other_unit")
+        self.scan(second["hardware"], first["symbol"], "scan.other_unit")
+        self.scan("SLOT:9", first["symbol"], "scan.unit_unknown")
+        self.scan("SLOT:1", "MM1:SN-0499:device:1", "scan.unknown")
+        self.scan("SLOT:1", "4006381333931", "scan.malformed")
+        self.scan("SLOT:1", first["symbol"].rsplit(":", 1)[0] + ":2", "scan.unknown")
+        self.assertIsNone(self.ending(first["run"]))
+        self.assertTrue(self.scan("SLOT:1", first["symbol"])["done"])
+        self.station.wait(lambda: self.ending(first["run"]) == "passed", "the first to pass")
+        self.scan("SLOT:1", first["symbol"], "scan.already")
+        two.pull()   # the other goes on at the next bench: by its own code
+        self.station.emptied("2")
+        self.scan("SLOT:2", second["symbol"], "scan.not_seated")
+        self.assertTrue(self.scan(second["hardware"], second["symbol"])["done"])
+        self.station.wait(lambda: self.ending(second["run"]) == "passed", "the second to pass")
+
+    def test_void_and_reprint(self):
+        _, pending = self.at_the_scan("void")
+        self.station.post("/labels/void", {"symbol": pending["symbol"], "reason": "smeared"})
+        again = self.station.wait(lambda: next((p for p in self.station.get("/slots")["pending"] if p["attempt"] == 2), None),
+                                  "the reprint")
+        self.scan("SLOT:1", pending["symbol"], "scan.void")
+        self.assertTrue(self.scan("SLOT:1", again["symbol"])["done"])
+        self.station.wait(lambda: self.ending(pending["run"]) == "passed", "the run to pass")
+
+    def test_a_lot_with_open_runs_stays_open_until_a_lead_abandons_them(self):
+        unit, pending = self.at_the_scan("left")
+        with self.assertRaises(Problem) as caught:
+            self.station.post(f"/lots/{self.lot}/close")
+        self.assertEqual(caught.exception.code, "lot.open_runs")
+        self.station.post(f"/runs/{pending['run']}/abandon", {"reason": "end of shift"})
+        self.assertEqual(self.ending(pending["run"]), "abandoned")
+        self.scan("SLOT:1", pending["symbol"], "scan.already")
+        self.assertEqual(self.station.sql("SELECT count(*) FROM run_seal"), "0")
+        entry = self.station.sql("SELECT bytes FROM journal WHERE type='run.end'")
+        self.assertEqual(json.loads(entry)["actor"], "tester")
+        self.station.post(f"/lots/{self.lot}/close")
+
+    def test_killed_while_labels_wait(self):
+        unit, pending = self.at_the_scan("killed")
+        self.station.daemon.send_signal(signal.SIGKILL)
+        self.station.daemon.wait()
+        self.station.start()
+        again = self.station.wait(lambda: self.station.get("/slots")["pending"], "the label to be waited for again")
+        self.assertEqual([p["symbol"] for p in again], [pending["symbol"]])
+        self.scan(pending["hardware"], pending["symbol"])
+        self.station.wait(lambda: self.ending(pending["run"]) == "passed", "the run to pass")
+
+    def test_killed_at_any_moment_of_a_run(self):
+        tried = 0
+        for n, delay in enumerate((0.0, 0.05, 0.1, 0.2, 0.3, 0.45, 0.6, 0.8)):
+            unit = Unit(self.station, "1", hardware(f"kill{n}"), "--boot-ms", "40")
+            self.station.wait(lambda: self.station.slot("1")["state"] != "empty", "it to be met")
+            try:
+                self.station.daemon.wait(delay or 0.001)
+            except Exception:
+                pass
+            self.station.daemon.send_signal(signal.SIGKILL)
+            self.station.daemon.wait()
+            self.station.start()
+            pending = self.station.wait(lambda: next((p for p in self.station.get("/slots")["pending"]
+                                                      if p["hardware"].endswith(unit.hardware)), None), "it to go on", 90)
+            self.scan(pending["hardware"], pending["symbol"])
+            self.station.wait(lambda: self.ending(pending["run"]) == "passed", "the run to pass")
+            unit.pull()
+            self.station.emptied("1")
+            tried += 1
+        distinct = self.station.sql("SELECT count(*)=count(DISTINCT value) FROM fingerprint")
+        runs = self.station.sql("SELECT count(*)=count(DISTINCT unit) FROM run")
+        print(f"sweep kill: tried {tried}, violations {(distinct, runs).count('0')}")
+        self.assertEqual((distinct, runs), ("1", "1"))
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
