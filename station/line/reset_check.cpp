@@ -115,10 +115,12 @@ Task<Evidence> check_reset(Services services, Passage& p) {
     evidence.reason = "sampled";
     co_return evidence;
   }
-  // A check that was cut off may have left a user's password behind: begin where the unit says a
-  // user begins.
-  if (p.run.interrupted) co_await p.unit().factory_reset();
   co_await reopen_session_after_reset(p);
+  if (p.run.interrupted) {
+    // A check that was cut off may have left a user's password behind: begin where a user begins.
+    p.seat->who = co_await p.unit().factory_reset();
+    co_await reopen_session_after_reset(p);
+  }
   if (own)
     co_await own_credential(services, p);
   else
