@@ -3,12 +3,22 @@ jobs=${MINTMARK_JOBS:-$(nproc)}
 cache=$root/.cache
 mkdir -p "$cache"
 
-# step NAME COMMAND...: runs it, shows its figures (sweep, bench) and its time, and all it said if it failed.
+# step NAME COMMAND...: runs it, tells once a minute where it is, shows its figures (sweep, bench, note) and its time, and
+# the end of what it said if it failed.
 step() {
-  local name=$1 log status=0 began=$SECONDS
+  local name=$1 log status=0 began=$SECONDS pid told=0
   shift
   log=$(mktemp)
-  "$@" >"$log" 2>&1 || status=$?
+  "$@" >"$log" 2>&1 &
+  pid=$!
+  while kill -0 $pid 2>/dev/null; do
+    sleep 0.5
+    if [ $(((SECONDS - began) / 60)) -gt $told ]; then
+      told=$(((SECONDS - began) / 60))
+      printf '   %-28s ...  %4d s  %s\n' "$name" $((SECONDS - began)) "$(tail -n 1 "$log" | cut -c1-70)"
+    fi
+  done
+  wait $pid || status=$?
   grep -E '^(sweep|bench|note) ' "$log"
   if [ $status = 0 ]; then
     printf '   %-28s ok   %4d s\n' "$name" $((SECONDS - began))
