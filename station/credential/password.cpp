@@ -62,17 +62,6 @@ Secret canonical(View printed, const PasswordPolicy& policy) {
   return out;
 }
 
-Secret grouped(View canonical) {
-  if (canonical.empty()) return {};
-  Secret out(canonical.size() + (canonical.size() - 1) / 4);
-  std::size_t n = 0;
-  for (std::size_t i = 0; i < canonical.size(); ++i) {
-    if (i > 0 && i % 4 == 0) out.mutable_view()[n++] = '-';
-    out.mutable_view()[n++] = canonical[i];
-  }
-  return out;
-}
-
 Sampled sample(View random, std::string_view alphabet, std::span<std::uint8_t> out) {
   const std::size_t limit = 256 - 256 % alphabet.size();
   Sampled done{0, 0};

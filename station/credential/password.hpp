@@ -34,9 +34,6 @@ struct PasswordPolicy {
 // a single case. It is what the unit gets, and what is fingerprinted.
 Secret canonical(View printed, const PasswordPolicy& policy);
 
-// As people read it: groups of four with '-' between them. canonical() undoes it.
-Secret grouped(View canonical);
-
 // Symbols from random bytes without bias: with n symbols a byte below the largest multiple of n
 // (248 for A31) gives alphabet[byte mod n], any other is skipped.
 struct Sampled {
