@@ -51,6 +51,9 @@ Task<void> Line::Impl::serve(Bench& bench) {
       co_await welcome(bench);
     } catch (const Fault& f) {
       fault = f;
+    } catch (const std::exception& e) {
+      if (stopping_) throw;
+      fault = Fault("station.internal", {}, e.what());
     }
     if (fault) {
       spdlog::warn("slot {}: {}", bench.name(), fault->what());

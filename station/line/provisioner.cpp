@@ -43,6 +43,8 @@ Task<void> Provisioner::provision(std::shared_ptr<Passage> passage) {
     co_await finish(p);
   } catch (const Fault& f) {
     fault = f;
+  } catch (const std::exception& e) {
+    fault = Fault("station.internal", {}, e.what());  // a defect of ours: the run stays open
   }
   if (fault) co_await end(p, *fault);
   p.over = true;
