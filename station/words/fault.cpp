@@ -95,12 +95,13 @@ constexpr Row kRows[] = {
 };
 
 constexpr std::string_view kStationsOwn[] = {
-    "rng.duplicate", "rng.broken",    "station.stopped",  "memory.unlocked",  "token.away",
-    "token.refused", "token.pin",     "token.pin_marked", "token.pin_mark",   "token.pin_file",
-    "token.missing", "token.key",     "token.module",     "token.uri",        "token.exists",
-    "seal.broken",   "identity.ca",   "identity.profile", "identity.failed",  "crypto.failed",
-    "disk.full",     "ledger.failed", "ledger.busy",      "ledger.duplicate", "lot.paused",
-    "lot.none",      "lot.closed",    "label.sink",       "template.digest",  "journal.too_long"};
+    "station.internal", "rng.duplicate", "rng.broken",    "station.stopped",  "memory.unlocked",
+    "token.away",       "token.refused", "token.pin",     "token.pin_marked", "token.pin_mark",
+    "token.pin_file",   "token.missing", "token.key",     "token.module",     "token.uri",
+    "token.exists",     "seal.broken",   "identity.ca",   "identity.profile", "identity.failed",
+    "crypto.failed",    "disk.full",     "ledger.failed", "ledger.busy",      "ledger.duplicate",
+    "lot.paused",       "lot.none",      "lot.closed",    "label.sink",       "template.digest",
+    "journal.too_long"};
 
 const Row* find(std::string_view code) {
   const auto* row = std::find_if(std::begin(kRows), std::end(kRows),
