@@ -141,6 +141,10 @@ allow_plaintext_spool = true
         assert self.daemon.wait(30) == 0, "mintmarkd did not stop cleanly"
 
     def close(self, keep=False):
+        alive = self.daemon is not None and self.daemon.poll() is None
+        if alive:
+            self.daemon.terminate()
+            status = self.daemon.wait(60)
         for process in reversed(self.processes):
             if process.poll() is None:
                 process.terminate()
@@ -155,6 +159,8 @@ allow_plaintext_spool = true
             print("kept:", self.dir)
         else:
             shutil.rmtree(self.dir)
+        if alive:   # a sanitizer's last word counts, too
+            assert status == 0, f"mintmarkd ended with status {status}"
 
     # --- talking to it
     def slot_path(self, slot):
