@@ -8,7 +8,8 @@
 
 namespace mintmark {
 
-Line::Impl::Impl(asio::any_io_executor executor, Services services, std::vector<SlotConfig> slots)
+Line::Impl::Impl(const asio::any_io_executor& executor, Services services,
+                 std::vector<SlotConfig> slots)
     : executor_(executor),
       services_(services),
       provisioner_(services, [this](const Passage& passage) { show(passage); }),
@@ -49,8 +50,8 @@ void Line::Impl::stop() {
   for (const auto& stop : stops) stop->emit(asio::cancellation_type::terminal);
 }
 
-Line::Line(asio::any_io_executor executor, Services services, std::vector<SlotConfig> slots)
-    : impl_(std::make_shared<Impl>(std::move(executor), services, std::move(slots))) {}
+Line::Line(const asio::any_io_executor& executor, Services services, std::vector<SlotConfig> slots)
+    : impl_(std::make_shared<Impl>(executor, services, std::move(slots))) {}
 Line::~Line() = default;
 
 void Line::start() { impl_->start(); }

@@ -27,7 +27,7 @@ struct OrderFiles {
 
 class Line {
  public:
-  Line(asio::any_io_executor executor, Services services, std::vector<SlotConfig> slots);
+  Line(const asio::any_io_executor& executor, Services services, std::vector<SlotConfig> slots);
   ~Line();
 
   // Resumes the runs that wait for labels and serves every slot until stop().

@@ -25,7 +25,7 @@ struct Bench {
 
 class Line::Impl : public std::enable_shared_from_this<Line::Impl> {
  public:
-  Impl(asio::any_io_executor executor, Services services, std::vector<SlotConfig> slots);
+  Impl(const asio::any_io_executor& executor, Services services, std::vector<SlotConfig> slots);
 
   void start();
   void stop();
@@ -38,7 +38,7 @@ class Line::Impl : public std::enable_shared_from_this<Line::Impl> {
   Json station() const;
   void show(Bench& bench, std::string state, std::string code = {}, Fault::Args args = {});
   void show(const Passage& passage);
-  void publish(const std::string& name, Json data);
+  void publish(const std::string& name, const Json& data);
   Task<void> refresh();  // reads the lots again and publishes them
   void refresh_soon();
   std::shared_ptr<void> subscribe(Listener listener);

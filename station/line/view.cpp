@@ -96,7 +96,7 @@ Json Line::Impl::snapshot() const {
   return out;
 }
 
-void Line::Impl::publish(const std::string& name, Json data) {
+void Line::Impl::publish(const std::string& name, const Json& data) {
   ++last_event_;
   auto listeners = listeners_;  // a listener may leave while it is told
   for (const auto& [id, listener] : listeners) listener(last_event_, name, data);

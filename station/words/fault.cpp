@@ -9,7 +9,7 @@ namespace mintmark {
 static std::string describe(std::string_view code, const Fault::Args& args,
                             const std::string& cause) {
   std::string out(code);
-  for (const auto& [key, value] : args) out += " " + key + "=" + value;
+  for (const auto& [key, value] : args) out.append(" ").append(key).append("=").append(value);
   return cause.empty() ? out : out + ": " + cause;
 }
 
