@@ -81,7 +81,7 @@ class Line::Impl : public std::enable_shared_from_this<Line::Impl> {
   Event changed_;                                 // lots, slots, station: whoever waits looks again
   std::vector<Lot> lots_;
   std::optional<std::string> stopped_;
-  bool token_away_ = false;
+  bool token_away_ = false;                                   // as the run that ended last found it
   std::deque<std::chrono::steady_clock::time_point> passes_;  // within the last hour
   std::uint64_t last_event_ = 0;
   std::uint64_t next_listener_ = 0;

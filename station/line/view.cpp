@@ -123,6 +123,7 @@ void Line::Impl::show(const Passage& passage) {
   for (Bench& bench : benches_) {
     if (bench.passage.get() != &passage) continue;
     bool interrupted = passage.fault.has_value();
+    if (passage.over) token_away_ = interrupted && passage.fault->code() == "token.away";
     if (passage.over)
       show(bench, "ended", interrupted ? passage.fault->code() : "",
            interrupted ? passage.fault->args() : Fault::Args());
