@@ -32,7 +32,7 @@ constexpr Known kKnown[] = {
     {"FD", "data"}, {"FX", "text"},
 };
 
-[[noreturn]] void refuse(int line, const std::string& reason) {
+[[noreturn]] void refuse_line(int line, const std::string& reason) {
   throw Fault("template.invalid", {{"line", std::to_string(line)}, {"reason", reason}});
 }
 
@@ -81,26 +81,26 @@ class Lint {
   std::vector<Placeholder> run() {
     check_bytes();
     auto commands = zpl_commands(zpl_);
-    if (!commands) refuse(1, "text before the first command, or a caret without one");
+    if (!commands) refuse_line(1, "text before the first command, or a caret without one");
     check_frame(*commands);
     for (const ZplCommand& command : *commands) {
       check_known(command);
       step(command);
       last_ = command;
     }
-    if (!control_in_symbol_) refuse(last_.line, "no symbol holds {{control}}");
+    if (!control_in_symbol_) refuse_line(last_.line, "no symbol holds {{control}}");
     return std::move(found_);
   }
 
  private:
   void check_bytes() const {
-    if (zpl_.size() > kMaxTemplate) refuse(1, "longer than 64 KiB");
+    if (zpl_.size() > kMaxTemplate) refuse_line(1, "longer than 64 KiB");
     int line = 1;
     for (char c : zpl_) {
       if (c == '\n') ++line;
-      if (c == '~') refuse(line, "a ~ command");
+      if (c == '~') refuse_line(line, "a ~ command");
       bool allowed = (c >= ' ' && c < 0x7f) || c == '\n' || c == '\r';
-      if (!allowed) refuse(line, "a byte that is not printable ASCII: write it as ^FH escape");
+      if (!allowed) refuse_line(line, "a byte that is not printable ASCII: write it as ^FH escape");
     }
   }
 
@@ -109,17 +109,19 @@ class Lint {
       return std::count_if(commands.begin(), commands.end(),
                            [&](const ZplCommand& c) { return c.code == code; });
     };
-    if (commands.empty() || commands.front().code != "XA") refuse(1, "does not start with ^XA");
-    if (commands.back().code != "XZ") refuse(commands.back().line, "does not end with ^XZ");
-    if (count("XA") != 1 || count("XZ") != 1) refuse(1, "more than one ^XA or ^XZ");
+    if (commands.empty() || commands.front().code != "XA")
+      refuse_line(1, "does not start with ^XA");
+    if (commands.back().code != "XZ") refuse_line(commands.back().line, "does not end with ^XZ");
+    if (count("XA") != 1 || count("XZ") != 1) refuse_line(1, "more than one ^XA or ^XZ");
   }
 
   static void check_known(const ZplCommand& command) {
     const auto* known = std::find_if(std::begin(kKnown), std::end(kKnown),
                                      [&](const Known& k) { return k.code == command.code; });
     std::string name = "^" + std::string(command.code);
-    if (known == std::end(kKnown)) refuse(command.line, "unknown command " + name);
-    if (!matches(command.args, known->form)) refuse(command.line, "wrong arguments of " + name);
+    if (known == std::end(kKnown)) refuse_line(command.line, "unknown command " + name);
+    if (!matches(command.args, known->form))
+      refuse_line(command.line, "wrong arguments of " + name);
   }
 
   // The order inside a field, one command at a time.
@@ -129,20 +131,20 @@ class Lint {
     if (code == "FD") return data(command);
     if (code == "FS") return close(command);
     if (command.args.find("{{") != command.args.npos)
-      refuse(command.line, "a placeholder outside ^FD");
-    if (in_field_ && has_data_) refuse(command.line, "a command between ^FD and ^FS");
+      refuse_line(command.line, "a placeholder outside ^FD");
+    if (in_field_ && has_data_) refuse_line(command.line, "a command between ^FD and ^FS");
     if (code == "CI") utf8_ = true;
     if (code == "FH") escaped_ = true;
     if (code == "FB") block_ = true;
     if (code == "A0" || is_symbol(code)) face(command);
     bool whole_label = code == "XZ" || code == "XA" || code == "PQ" || code == "PW" ||
                        code == "LL" || code == "LH" || code == "CI";
-    if (whole_label && in_field_) refuse(command.line, "a field without ^FS");
+    if (whole_label && in_field_) refuse_line(command.line, "a field without ^FS");
   }
 
   void open(const ZplCommand& command) {
-    if (in_field_) refuse(command.line, "a field inside a field");
-    if (!utf8_) refuse(command.line, "a field before ^CI28");
+    if (in_field_) refuse_line(command.line, "a field inside a field");
+    if (!utf8_) refuse_line(command.line, "a field before ^CI28");
     in_field_ = true;
     escaped_ = block_ = has_data_ = false;
     face_ = {};
@@ -150,13 +152,13 @@ class Lint {
 
   void face(const ZplCommand& command) {
     if (!in_field_ || !face_.empty())
-      refuse(command.line, "a field has one font or one symbol, behind ^FO");
+      refuse_line(command.line, "a field has one font or one symbol, behind ^FO");
     bool fresh_bar = last_.code == "BY" && last_.args == "2,3,10";
     if (command.code == "BQ" && !fresh_bar)
-      refuse(command.line, "^BQ must stand directly behind ^BY2,3,10");
+      refuse_line(command.line, "^BQ must stand directly behind ^BY2,3,10");
     if (command.code == "BQ") check_qr(command);
     if (command.code == "BX" && split(command.args)[2] != "200")
-      refuse(command.line, "^BX must be of quality 200");
+      refuse_line(command.line, "^BX must be of quality 200");
     face_ = command.code;
   }
 
@@ -164,15 +166,15 @@ class Lint {
     auto arguments = split(command.args);
     bool sane = arguments[0] == "N" && arguments[1] == "2" && arguments[2].size() <= 2 &&
                 (arguments[2].size() == 1 ? arguments[2] != "0" : arguments[2] == "10");
-    if (!sane) refuse(command.line, "^BQ must be ^BQN,2, and a magnification of 1 to 10");
+    if (!sane) refuse_line(command.line, "^BQ must be ^BQN,2, and a magnification of 1 to 10");
   }
 
   void data(const ZplCommand& command) {
-    if (!in_field_ || has_data_) refuse(command.line, "^FD must stand once, in a field");
-    if (face_.empty()) refuse(command.line, "^FD without a font or symbol");
+    if (!in_field_ || has_data_) refuse_line(command.line, "^FD must stand once, in a field");
+    if (face_.empty()) refuse_line(command.line, "^FD without a font or symbol");
     if (command.args.find('\n') != command.args.npos ||
         command.args.find('\r') != command.args.npos)
-      refuse(command.line, "a line end inside ^FD");
+      refuse_line(command.line, "a line end inside ^FD");
     if (face_ == "BQ") check_qr_data(command);
     if (escaped_) check_escapes(command);
     has_data_ = true;
@@ -183,7 +185,7 @@ class Lint {
     std::string_view d = command.args;
     bool mode =
         d.size() > 3 && std::string_view("HQML").find(d[0]) < 4 && d[1] == 'A' && d[2] == ',';
-    if (!mode) refuse(command.line, "QR data must start with HA, QA, MA, or LA, and a comma");
+    if (!mode) refuse_line(command.line, "QR data must start with HA, QA, MA, or LA, and a comma");
   }
 
   static void check_escapes(const ZplCommand& command) {
@@ -194,7 +196,7 @@ class Lint {
       for (auto at = literal.find(whole); at != literal.npos; at = literal.find(whole))
         literal.replace(at, whole.size(), "-");
     }
-    if (!zpl_unescape(literal)) refuse(command.line, "a _ that is not an escape of ^FH");
+    if (!zpl_unescape(literal)) refuse_line(command.line, "a _ that is not an escape of ^FH");
   }
 
   void placeholders(const ZplCommand& command) {
@@ -202,28 +204,28 @@ class Lint {
     bool secret = false;
     for (std::size_t at = 0; (at = command.args.find("{{", at)) != command.args.npos; ++count) {
       std::size_t end = command.args.find("}}", at);
-      if (end == command.args.npos) refuse(command.line, "a placeholder without }}");
+      if (end == command.args.npos) refuse_line(command.line, "a placeholder without }}");
       std::string name(command.args.substr(at + 2, end - at - 2));
       check_name(command, name);
       secret = secret || name == "password";
       found_.push_back({name, base + at, base + end + 2, block_});
       at = end + 2;
     }
-    if (secret && count > 1) refuse(command.line, "{{password}} must be alone in its field");
+    if (secret && count > 1) refuse_line(command.line, "{{password}} must be alone in its field");
   }
 
   void check_name(const ZplCommand& command, const std::string& name) {
     if (std::find(kNames.begin(), kNames.end(), name) == kNames.end())
-      refuse(command.line, "unknown placeholder {{" + name + "}}");
-    if (!escaped_) refuse(command.line, "{{" + name + "}} in a field without ^FH");
+      refuse_line(command.line, "unknown placeholder {{" + name + "}}");
+    if (!escaped_) refuse_line(command.line, "{{" + name + "}} in a field without ^FH");
     if (!is_symbol(face_)) return;
     bool fine = name == "control" || name == "serial" || (face_ == "BQ" && name == "link");
-    if (!fine) refuse(command.line, "{{" + name + "}} in a symbol");
+    if (!fine) refuse_line(command.line, "{{" + name + "}} in a symbol");
     control_in_symbol_ = control_in_symbol_ || name == "control";
   }
 
   void close(const ZplCommand& command) {
-    if (!in_field_) refuse(command.line, "^FS without a field");
+    if (!in_field_) refuse_line(command.line, "^FS without a field");
     in_field_ = false;
   }
 

@@ -15,7 +15,7 @@ namespace mintmark {
 
 namespace {
 
-[[noreturn]] void refuse(const std::string& reason, int error = 0) {
+[[noreturn]] void fail(const std::string& reason, int error = 0) {
   std::string cause = error == 0 ? "" : std::generic_category().message(error);
   throw Fault("label.sink", {{"reason", cause.empty() ? reason : reason + ": " + cause}}, cause);
 }
@@ -70,11 +70,11 @@ std::string file_name(const LabelJob& job) {
 SpoolSink::SpoolSink(std::string directory, bool allow_plaintext_spool)
     : directory_(std::move(directory)) {
   if (!allow_plaintext_spool)
-    refuse("a spool directory would keep passwords on disk, and allow_plaintext_spool is not set");
+    fail("a spool directory would keep passwords on disk, and allow_plaintext_spool is not set");
   if (mkdir(directory_.c_str(), S_IRWXU) != 0 && errno != EEXIST)
-    refuse("cannot make the spool directory", errno);
+    fail("cannot make the spool directory", errno);
   Readiness now = SpoolSink::ready();
-  if (!now.ok()) refuse(now.reason);
+  if (!now.ok()) fail(now.reason);
 }
 
 Readiness SpoolSink::ready() {
@@ -86,12 +86,12 @@ Readiness SpoolSink::ready() {
 void SpoolSink::print(const LabelJob& job, const Secret& zpl) {
   // Serial and place become a file name: only what a control symbol may hold, which has no slash.
   if (!ControlSymbol::parse(ControlSymbol(job.serial, job.place, job.attempt).str()))
-    refuse("a serial, place or attempt that no label can bear");
-  if (zpl.empty()) refuse("an empty label");
+    fail("a serial, place or attempt that no label can bear");
+  if (zpl.empty()) fail("an empty label");
   Descriptor directory(open(directory_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!directory.ok()) refuse("the spool directory is gone", errno);
+  if (!directory.ok()) fail("the spool directory is gone", errno);
   int error = replace_synced(directory.get(), file_name(job), zpl.view());
-  if (error != 0) refuse("the label file cannot be written", error);
+  if (error != 0) fail("the label file cannot be written", error);
 }
 
 std::string SpoolSink::path_of(const LabelJob& job) const {

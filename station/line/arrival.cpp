@@ -14,8 +14,6 @@ using namespace asio::experimental::awaitable_operators;
 
 namespace {
 
-const Actor kStation("station");
-
 bool is_known_default(const Product& product, const HardwareId& id) {
   bool uniform = id.id.find_first_not_of(id.id.front()) == std::string::npos;
   return uniform || product.hardware_defaults.contains(id.id);

@@ -13,6 +13,8 @@
 
 namespace mintmark {
 
+inline const Actor kStation("station");  // who does what nobody asked for
+
 // Something that happens again and again, on one thread. Who waits says up to which time he has
 // seen it happen, so that nothing is missed between looking and waiting.
 class Event {

@@ -14,8 +14,6 @@ namespace mintmark {
 
 namespace {
 
-const Actor kStation("station");
-
 // The step after which nobody needs the unit in its slot any more.
 constexpr Step kLastAtTheSlot = Step::lock;
 

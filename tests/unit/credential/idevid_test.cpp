@@ -9,6 +9,7 @@
 
 #include "station/words/crypto.hpp"
 #include "station/words/fault.hpp"
+#include "tests/unit/fault_of.hpp"
 #include "tests/unit/hsm/softhsm.hpp"
 
 namespace mintmark {
@@ -27,16 +28,6 @@ Ran run(const std::string& command) {
     out.output.append(some.data(), n);
   out.status = pclose(pipe);
   return out;
-}
-
-template <class Work>
-std::string code_of(Work work) {
-  try {
-    work();
-  } catch (const Fault& fault) {
-    return fault.code();
-  }
-  return "";
 }
 
 // A CA and a certified unit, as DER and as files for other tools.
@@ -177,32 +168,32 @@ TEST_F(Idevid, IsRefusedForWhatIsNoKey) {
   Bytes off_curve = spki_;
   off_curve.back() ^= 1;
   for (const Bytes& key : {off_curve, Bytes(), Bytes(91), Bytes(spki_.begin(), spki_.end() - 1)})
-    EXPECT_EQ(code_of([&] { make_idevid(*vault_, ca_, key, "A", view("x"), profile()); }),
+    EXPECT_EQ(fault_of([&] { make_idevid(*vault_, ca_, key, "A", view("x"), profile()); }),
               "identity.bad_key");
 }
 
 TEST_F(Idevid, IsRefusedUnderACaThatTheTokenIsNot) {
   SoftToken other;
   Vault theirs(other.config());
-  EXPECT_EQ(code_of([&] { make_idevid(theirs, ca_, spki_, "A", view("x"), profile()); }),
+  EXPECT_EQ(fault_of([&] { make_idevid(theirs, ca_, spki_, "A", view("x"), profile()); }),
             "identity.ca");
-  EXPECT_EQ(code_of([&] { make_idevid(*vault_, view("no"), spki_, "A", view("x"), profile()); }),
+  EXPECT_EQ(fault_of([&] { make_idevid(*vault_, view("no"), spki_, "A", view("x"), profile()); }),
             "identity.ca");
   Bytes longer = ca_;
   longer.push_back(0);
-  EXPECT_EQ(code_of([&] { make_idevid(*vault_, longer, spki_, "A", view("x"), profile()); }),
+  EXPECT_EQ(fault_of([&] { make_idevid(*vault_, longer, spki_, "A", view("x"), profile()); }),
             "identity.ca");
 }
 
 TEST_F(Idevid, IsRefusedWithoutSerialOrHardwareId) {
-  EXPECT_EQ(code_of([&] { make("", view("x")); }), "identity.failed");
-  EXPECT_EQ(code_of([&] { make("lower", view("x")); }), "identity.failed");
-  EXPECT_EQ(code_of([&] { make("A", {}); }), "identity.failed");
+  EXPECT_EQ(fault_of([&] { make("", view("x")); }), "identity.failed");
+  EXPECT_EQ(fault_of([&] { make("lower", view("x")); }), "identity.failed");
+  EXPECT_EQ(fault_of([&] { make("A", {}); }), "identity.failed");
 }
 
 TEST(IdevidProfileCheck, RefusesWhatIsNoNameOrOid) {
   auto bad = [](const std::string& organization, const std::string& oid) {
-    return code_of([&] { IdevidProfile(organization, oid).check(); }) == "identity.profile";
+    return fault_of([&] { IdevidProfile(organization, oid).check(); }) == "identity.profile";
   };
   EXPECT_FALSE(bad("Works", "1.3.6.1.4.1.99999.1.1"));
   EXPECT_FALSE(bad(std::string(64, 'x'), "2.999.1"));

@@ -11,23 +11,14 @@
 
 #include "station/words/crypto.hpp"
 #include "station/words/fault.hpp"
+#include "tests/unit/fault_of.hpp"
 #include "tests/unit/hsm/shared.hpp"
 
 namespace mintmark {
 namespace {
 
-template <class Work>
-std::string code_of(Work work) {
-  try {
-    work();
-  } catch (const Fault& fault) {
-    return fault.code();
-  }
-  return "";
-}
-
-std::string code_of(const PasswordPolicy& policy) {
-  return code_of([&] { policy.check(); });
+std::string refusal(const PasswordPolicy& policy) {
+  return fault_of([&] { policy.check(); });
 }
 
 std::string str(const Secret& secret) { return std::string(text(secret.view())); }
@@ -35,25 +26,25 @@ std::string str(const Secret& secret) { return std::string(text(secret.view()));
 TEST(Policy, OfTheDefaultHas79Bits) {
   EXPECT_NEAR(PasswordPolicy().bits(), 79.27, 0.01);
   EXPECT_EQ(kA31.size(), 31U);
-  EXPECT_EQ(code_of(PasswordPolicy()), "");
+  EXPECT_EQ(refusal(PasswordPolicy()), "");
 }
 
 TEST(Policy, Below64BitsIsRefused) {
-  EXPECT_EQ(code_of(PasswordPolicy(std::string(kA31), 12)), "policy.weak");  // 59.45 bits
-  EXPECT_EQ(code_of(PasswordPolicy(std::string(kA31), 13)), "");             // 64.40
-  EXPECT_EQ(code_of(PasswordPolicy("0123456789", 19)), "policy.weak");
-  EXPECT_EQ(code_of(PasswordPolicy("0123456789", 20)), "");
-  EXPECT_EQ(code_of([] { mint_password(vault(), PasswordPolicy(std::string(kA31), 12)); }),
+  EXPECT_EQ(refusal(PasswordPolicy(std::string(kA31), 12)), "policy.weak");  // 59.45 bits
+  EXPECT_EQ(refusal(PasswordPolicy(std::string(kA31), 13)), "");             // 64.40
+  EXPECT_EQ(refusal(PasswordPolicy("0123456789", 19)), "policy.weak");
+  EXPECT_EQ(refusal(PasswordPolicy("0123456789", 20)), "");
+  EXPECT_EQ(fault_of([] { mint_password(vault(), PasswordPolicy(std::string(kA31), 12)); }),
             "policy.weak");
 }
 
 TEST(Policy, WithAnAlphabetThatWouldNotReadBackIsRefused) {
   for (const char* alphabet : {"", "ABCDEFGHI", "ABCDEFGHIJA", "ABCDEFGHIJ-", "ABCDEFGHIJ ",
                                "ABCDEFGHIJ\x7f", "ABCDEFGHIJ\xc3\x84", "abcdefghijklmnop"})
-    EXPECT_EQ(code_of(PasswordPolicy(alphabet, 30)), "policy.alphabet") << alphabet;
-  EXPECT_EQ(code_of(PasswordPolicy("ABCDEabcde", 30)), "");
+    EXPECT_EQ(refusal(PasswordPolicy(alphabet, 30)), "policy.alphabet") << alphabet;
+  EXPECT_EQ(refusal(PasswordPolicy("ABCDEabcde", 30)), "");
   for (int length : {-1, 0, 64})
-    EXPECT_EQ(code_of(PasswordPolicy(std::string(kA31), length)), "policy.length");
+    EXPECT_EQ(refusal(PasswordPolicy(std::string(kA31), length)), "policy.length");
 }
 
 TEST(Canonical, DropsSeparatorsAndFoldsASingleCase) {
@@ -144,7 +135,7 @@ TEST(Mint, GivesUpWhenNothingIsFit) {
       for (char c : std::string("0123456789"))
         for (char d : std::string("0123456789")) everything += {a, b, c, d};
   EXPECT_EQ(
-      code_of([&] { mint_password(vault(), PasswordPolicy("0123456789", 20), {everything}); }),
+      fault_of([&] { mint_password(vault(), PasswordPolicy("0123456789", 20), {everything}); }),
       "rng.broken");
 }
 

@@ -18,7 +18,7 @@ namespace {
 namespace fs = std::filesystem;
 
 template <class Work>
-Fault fault_of(Work work) {
+Fault caught(Work work) {
   try {
     work();
   } catch (const Fault& fault) {
@@ -43,7 +43,7 @@ TEST(WrongPin, IsTriedOnceWrittenDownAndNeverTriedAgain) {
   SoftToken token;
   fs::path mark = token.state_dir() / "pin-refused";
   write_file(token.pin_file(), "not-the-pin\n");
-  EXPECT_EQ(fault_of([&] { Vault vault(token.config()); }).code(), "token.pin");
+  EXPECT_EQ(caught([&] { Vault vault(token.config()); }).code(), "token.pin");
   EXPECT_TRUE(user_pin_count_low(token));
   std::string line = contents(mark);
   EXPECT_NE(line.find("CKR_PIN_INCORRECT"), std::string::npos);
@@ -53,14 +53,14 @@ TEST(WrongPin, IsTriedOnceWrittenDownAndNeverTriedAgain) {
   // The right PIN would log in and clear the token's count: nobody tries it.
   write_file(token.pin_file(), "4711-user\n");
   for (int i = 0; i < 3; ++i)
-    EXPECT_EQ(fault_of([&] { Vault vault(token.config()); }).code(), "token.pin_marked");
-  EXPECT_EQ(fault_of([&] { Vault::create_keys(token.config()); }).code(), "token.pin_marked");
+    EXPECT_EQ(caught([&] { Vault vault(token.config()); }).code(), "token.pin_marked");
+  EXPECT_EQ(caught([&] { Vault::create_keys(token.config()); }).code(), "token.pin_marked");
   EXPECT_TRUE(user_pin_count_low(token));
   EXPECT_TRUE(pin_marked(token.state_dir()));
 
   // Somebody removes the file behind our back: this process still remembers.
   fs::remove(mark);
-  EXPECT_EQ(fault_of([&] { Vault vault(token.config()); }).code(), "token.pin_marked");
+  EXPECT_EQ(caught([&] { Vault vault(token.config()); }).code(), "token.pin_marked");
 
   clear_pin_mark(token.state_dir());
   EXPECT_FALSE(pin_marked(token.state_dir()));
@@ -74,7 +74,7 @@ TEST(WrongPin, IsNotTriedWhereItCouldNotBeWrittenDown) {
   write_file(token.pin_file(), "not-the-pin\n");
   TokenConfig config = token.config();
   config.state_dir = (token.directory() / "no-such-directory").string();
-  EXPECT_EQ(fault_of([&] { Vault vault(config); }).code(), "token.pin_mark");
+  EXPECT_EQ(caught([&] { Vault vault(config); }).code(), "token.pin_mark");
   EXPECT_FALSE(user_pin_count_low(token));
 }
 
@@ -82,7 +82,7 @@ TEST(WrongPin, NoTokenIsBegunWhereItCouldNotBeWrittenDown) {
   SoftToken token(SoftToken::With::nothing);
   TokenConfig config = token.config();
   config.state_dir += "/none";
-  EXPECT_EQ(fault_of([&] { Vault::create(config, view(SoftToken::kSoPin)); }).code(),
+  EXPECT_EQ(caught([&] { Vault::create(config, view(SoftToken::kSoPin)); }).code(),
             "token.pin_mark");
   Vault::create(token.config(), view(SoftToken::kSoPin));
   Vault vault(token.config());
@@ -92,7 +92,7 @@ TEST(PinFile, MustBeOursAlone) {
   SoftToken token(SoftToken::With::nothing);
   for (int mode : {0640, 0604, 0660, 0644, 0602, 0610}) {
     ASSERT_EQ(chmod(token.pin_file().c_str(), static_cast<mode_t>(mode)), 0);
-    EXPECT_EQ(fault_of([&] { pkcs11::read_pin(token.pin_file()); }).code(), "token.pin_file")
+    EXPECT_EQ(caught([&] { pkcs11::read_pin(token.pin_file()); }).code(), "token.pin_file")
         << std::oct << mode;
   }
   for (int mode : {0600, 0400}) {
@@ -104,7 +104,7 @@ TEST(PinFile, MustBeOursAlone) {
 TEST(PinFile, MustBeAFileWithAPinInIt) {
   SoftToken token(SoftToken::With::nothing);
   auto refused = [&](const fs::path& path) {
-    return fault_of([&] { pkcs11::read_pin(path); }).code() == "token.pin_file";
+    return caught([&] { pkcs11::read_pin(path); }).code() == "token.pin_file";
   };
   fs::path fifo = token.directory() / "fifo";
   ASSERT_EQ(mkfifo(fifo.c_str(), 0600), 0);
@@ -144,7 +144,7 @@ TEST(PinFile, OverridesTheUri) {
   TokenConfig config = token.config();
   fs::path other = token.directory() / "credential";
   fs::rename(token.pin_file(), other);
-  EXPECT_EQ(fault_of([&] { Vault vault(config); }).code(), "token.pin_file");
+  EXPECT_EQ(caught([&] { Vault vault(config); }).code(), "token.pin_file");
   config.pin_file_override = other.string();
   Vault vault(config);
 }
@@ -167,15 +167,15 @@ TEST(Uri, WithAPinOrWithoutItsPartsIsRefusedAndNotRepeated) {
         "pkcs11:token=t?module-path=/m.so&pin-source=%7Ccat%208642",
         "pkcs11:token=t?module-path=/m.so&pin-source=file:8642",
         "pkcs11:token=t;colour=8642?module-path=/m.so"}) {
-    Fault fault = fault_of([&] { pkcs11::TokenUri parsed(uri); });
+    Fault fault = caught([&] { pkcs11::TokenUri parsed(uri); });
     EXPECT_EQ(fault.code(), "token.uri") << uri;
     EXPECT_EQ(std::string(fault.what()).find("8642"), std::string::npos) << uri;
   }
 }
 
 TEST(Module, ThatIsNoneIsRefused) {
-  EXPECT_EQ(fault_of([] { pkcs11::Module::load("/no/such.so"); }).code(), "token.module");
-  EXPECT_EQ(fault_of([] { pkcs11::Module::load("/lib/x86_64-linux-gnu/libz.so.1"); }).code(),
+  EXPECT_EQ(caught([] { pkcs11::Module::load("/no/such.so"); }).code(), "token.module");
+  EXPECT_EQ(caught([] { pkcs11::Module::load("/lib/x86_64-linux-gnu/libz.so.1"); }).code(),
             "token.module");
 }
 
@@ -202,17 +202,17 @@ TEST(BlockRepeat, StopsForGood) {
   test.feed(block(1));
   test.feed(block(2));
   test.feed(block(1));
-  EXPECT_EQ(fault_of([&] { test.feed(block(1)); }).code(), "rng.broken");
-  EXPECT_EQ(fault_of([&] { test.feed(block(3)); }).code(), "rng.broken");
+  EXPECT_EQ(caught([&] { test.feed(block(1)); }).code(), "rng.broken");
+  EXPECT_EQ(caught([&] { test.feed(block(3)); }).code(), "rng.broken");
 }
 
 TEST(BlockRepeat, SeesARepeatWithinOneDrawAndWithinOneBlock) {
   Bytes twice = block(1);
   twice.insert(twice.end(), twice.begin(), twice.begin() + 32);
   BlockRepeatTest one;
-  EXPECT_EQ(fault_of([&] { one.feed(twice); }).code(), "rng.broken");
+  EXPECT_EQ(caught([&] { one.feed(twice); }).code(), "rng.broken");
   BlockRepeatTest two;
-  EXPECT_EQ(fault_of([&] { two.feed(Bytes(32, 0)); }).code(), "rng.broken");
+  EXPECT_EQ(caught([&] { two.feed(Bytes(32, 0)); }).code(), "rng.broken");
 }
 
 }  // namespace

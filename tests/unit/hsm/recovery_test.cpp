@@ -5,20 +5,11 @@
 #include "hsm/module.hpp"
 #include "hsm/session.hpp"
 #include "station/words/fault.hpp"
+#include "tests/unit/fault_of.hpp"
 #include "tests/unit/hsm/shared.hpp"
 
 namespace mintmark {
 namespace {
-
-template <class Work>
-std::string code_of(Work work) {
-  try {
-    work();
-  } catch (const Fault& fault) {
-    return fault.code();
-  }
-  return "";
-}
 
 class Recovery : public testing::Test {
  protected:
@@ -74,7 +65,7 @@ TEST_F(Recovery, ALostLoginIsNoLostKey) {
   log_out();
   EXPECT_TRUE(vault_.has_lot_key("lot"));
   log_out();
-  EXPECT_EQ(code_of([&] { vault_.create_lot_key("lot"); }), "token.exists");
+  EXPECT_EQ(fault_of([&] { vault_.create_lot_key("lot"); }), "token.exists");
   log_out();
   vault_.destroy_lot_key("lot");
   EXPECT_FALSE(vault_.has_lot_key("lot"));
@@ -83,19 +74,19 @@ TEST_F(Recovery, ALostLoginIsNoLostKey) {
 TEST_F(Recovery, AModuleThatWasFinalisedIsAwayOnceAndThenBack) {
   shared_vault().reset();  // a module is only initialised again where nobody has a session
   module_.api().C_Finalize(nullptr);
-  EXPECT_EQ(code_of([&] { vault_.fingerprint(view("x")); }), "token.away");
+  EXPECT_EQ(fault_of([&] { vault_.fingerprint(view("x")); }), "token.away");
   expect_whole();
 }
 
 TEST_F(Recovery, TriesAWrongPinOnceToo) {
   write_file(token_.pin_file(), "changed\n");
   close_all();
-  EXPECT_EQ(code_of([&] { vault_.fingerprint(view("x")); }), "token.pin");
+  EXPECT_EQ(fault_of([&] { vault_.fingerprint(view("x")); }), "token.pin");
   for (int i = 0; i < 3; ++i)
-    EXPECT_EQ(code_of([&] { vault_.fingerprint(view("x")); }), "token.pin_marked");
+    EXPECT_EQ(fault_of([&] { vault_.fingerprint(view("x")); }), "token.pin_marked");
   EXPECT_TRUE(pin_marked(token_.state_dir()));
   write_file(token_.pin_file(), "4711-user\n");
-  EXPECT_EQ(code_of([&] { vault_.fingerprint(view("x")); }), "token.pin_marked");
+  EXPECT_EQ(fault_of([&] { vault_.fingerprint(view("x")); }), "token.pin_marked");
   clear_pin_mark(token_.state_dir());
   expect_whole();
 }

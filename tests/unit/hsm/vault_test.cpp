@@ -12,20 +12,11 @@
 #include "hsm/session.hpp"
 #include "station/words/crypto.hpp"
 #include "station/words/fault.hpp"
+#include "tests/unit/fault_of.hpp"
 #include "tests/unit/hsm/shared.hpp"
 
 namespace mintmark {
 namespace {
-
-template <class Work>
-std::string code_of(Work work) {
-  try {
-    work();
-  } catch (const Fault& fault) {
-    return fault.code();
-  }
-  return "";
-}
 
 SoftToken& token() { return shared_token(); }
 
@@ -175,9 +166,9 @@ TEST(Keys, APublicKeyThatIsNotItsOwnIsRefused) {
 
 TEST(Create, RefusesATokenOfThatName) {
   SoftToken taken;
-  EXPECT_EQ(code_of([&] { Vault::create(taken.config(), view(SoftToken::kSoPin)); }),
+  EXPECT_EQ(fault_of([&] { Vault::create(taken.config(), view(SoftToken::kSoPin)); }),
             "token.exists");
-  EXPECT_EQ(code_of([&] { Vault::create_keys(taken.config()); }), "token.exists");
+  EXPECT_EQ(fault_of([&] { Vault::create_keys(taken.config()); }), "token.exists");
   Vault still_good(taken.config());
 }
 
@@ -188,15 +179,15 @@ TEST(Create, FillsATokenThatSomebodyElseInitialised) {
     ASSERT_EQ(session.login(CKU_USER, view("4711-user")), CKR_OK);
     for (auto object : session.find({})) session.destroy(object);
   }
-  EXPECT_EQ(code_of([&] { Vault opened(given.config()); }), "token.key");
+  EXPECT_EQ(fault_of([&] { Vault opened(given.config()); }), "token.key");
   Vault::create_keys(given.config());
   Vault opened(given.config());
 }
 
 TEST(Create, WithoutATokenThereIsNoVault) {
   SoftToken none(SoftToken::With::nothing);
-  EXPECT_EQ(code_of([&] { Vault opened(none.config()); }), "token.missing");
-  EXPECT_EQ(code_of([&] { Vault::create_keys(none.config()); }), "token.missing");
+  EXPECT_EQ(fault_of([&] { Vault opened(none.config()); }), "token.missing");
+  EXPECT_EQ(fault_of([&] { Vault::create_keys(none.config()); }), "token.missing");
 }
 
 TEST(Random, IsFreshAndOfAnySize) {
@@ -229,7 +220,7 @@ TEST(Seal, OpensOnlyWhatWasSealed) {
   EXPECT_TRUE(same(vault().open("lot-1", iv(1), view("aad"), sealed).view(), secret.view()));
 
   auto broken = [&](const char* lot, const Iv& nonce, const char* aad, const Bytes& bytes) {
-    return code_of([&] { vault().open(lot, nonce, view(aad), bytes); });
+    return fault_of([&] { vault().open(lot, nonce, view(aad), bytes); });
   };
   EXPECT_EQ(broken("lot-1", iv(2), "aad", sealed), "seal.broken");
   EXPECT_EQ(broken("lot-1", iv(1), "aae", sealed), "seal.broken");
@@ -250,25 +241,25 @@ TEST(Seal, IsGoneWithItsKey) {
   EXPECT_FALSE(vault().has_lot_key("lot-3"));
   vault().create_lot_key("lot-3");
   EXPECT_TRUE(vault().has_lot_key("lot-3"));
-  EXPECT_EQ(code_of([&] { vault().create_lot_key("lot-3"); }), "token.exists");
+  EXPECT_EQ(fault_of([&] { vault().create_lot_key("lot-3"); }), "token.exists");
   Bytes sealed = vault().seal("lot-3", iv(1), view("a"), Secret::copy_of(view("secret")));
   Vault second(token().config());  // another handle of the same key
   second.open("lot-3", iv(1), view("a"), sealed);
   vault().destroy_lot_key("lot-3");
   vault().destroy_lot_key("lot-3");
   EXPECT_FALSE(vault().has_lot_key("lot-3"));
-  EXPECT_EQ(code_of([&] { vault().open("lot-3", iv(1), view("a"), sealed); }), "token.key");
-  EXPECT_NE(code_of([&] { second.open("lot-3", iv(1), view("a"), sealed); }), "");
+  EXPECT_EQ(fault_of([&] { vault().open("lot-3", iv(1), view("a"), sealed); }), "token.key");
+  EXPECT_NE(fault_of([&] { second.open("lot-3", iv(1), view("a"), sealed); }), "");
   vault().create_lot_key("lot-3");  // a new key under the old name opens nothing
-  EXPECT_EQ(code_of([&] { vault().open("lot-3", iv(1), view("a"), sealed); }), "seal.broken");
+  EXPECT_EQ(fault_of([&] { vault().open("lot-3", iv(1), view("a"), sealed); }), "seal.broken");
   vault().destroy_lot_key("lot-3");
 }
 
 TEST(Seal, LotKeysCannotBeTheStationsOwn) {
   for (const char* label : {"mintmark-fingerprint", "mintmark-ca", ""}) {
-    EXPECT_EQ(code_of([&] { vault().destroy_lot_key(label); }), "token.key");
-    EXPECT_EQ(code_of([&] { vault().create_lot_key(label); }), "token.key");
-    EXPECT_EQ(code_of([&] { vault().seal(label, iv(1), {}, Secret(1)); }), "token.key");
+    EXPECT_EQ(fault_of([&] { vault().destroy_lot_key(label); }), "token.key");
+    EXPECT_EQ(fault_of([&] { vault().create_lot_key(label); }), "token.key");
+    EXPECT_EQ(fault_of([&] { vault().seal(label, iv(1), {}, Secret(1)); }), "token.key");
   }
 }
 

@@ -13,6 +13,7 @@
 #include "station/ledger/people.hpp"
 #include "station/ledger/runs.hpp"
 #include "station/words/fault.hpp"
+#include "tests/unit/fault_of.hpp"
 
 namespace mintmark::test {
 
@@ -63,17 +64,6 @@ class Directory {
 
 const Actor& alice();
 const Actor& self();
-
-// The code of the fault that `work` throws; "" where it throws none.
-template <class F>
-std::string fault_of(F&& work) {
-  try {
-    work();
-  } catch (const Fault& fault) {
-    return fault.code();
-  }
-  return "";
-}
 
 struct Station {
   Station();

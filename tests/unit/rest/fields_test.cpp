@@ -8,7 +8,7 @@ namespace mintmark {
 namespace {
 
 template <class F>
-Fault fault_of(F work) {
+Fault caught(F work) {
   try {
     work();
   } catch (const Fault& fault) {
@@ -30,7 +30,7 @@ TEST(Fields, TakesWhatIsAskedFor) {
 }
 
 TEST(Fields, RefusesWhatNobodyAskedFor) {
-  Fault fault = fault_of([] {
+  Fault fault = caught([] {
     Fields fields(R"({"name":"a","nmae":"b"})");
     fields.text("name");
     fields.finish();
@@ -41,23 +41,22 @@ TEST(Fields, RefusesWhatNobodyAskedFor) {
 
 TEST(Fields, RefusesWrongTypes) {
   for (const char* body : {R"({"x":1})", R"({"x":null})", R"({"x":""})", R"({"x":["a"]})"})
-    EXPECT_EQ(fault_of([&] { Fields(body).text("x"); }).code(), "http.wrong_type") << body;
+    EXPECT_EQ(caught([&] { Fields(body).text("x"); }).code(), "http.wrong_type") << body;
   for (const char* body : {R"({"x":"AQ"})", R"({"x":"AR=="})", R"({"x":"A Q="})", R"({"x":7})"})
-    EXPECT_EQ(fault_of([&] { Fields(body).base64("x"); }).code(), "http.wrong_type") << body;
+    EXPECT_EQ(caught([&] { Fields(body).base64("x"); }).code(), "http.wrong_type") << body;
   for (const char* body : {R"({"x":1.5})", R"({"x":-1})", R"({"x":9})", R"({"x":"1"})",
                            R"({"x":18446744073709551615})", R"({"x":true})"})
-    EXPECT_EQ(fault_of([&] { Fields(body).integer_if("x", 0, 5); }).code(), "http.wrong_type")
+    EXPECT_EQ(caught([&] { Fields(body).integer_if("x", 0, 5); }).code(), "http.wrong_type")
         << body;
-  EXPECT_EQ(fault_of([] { Fields("{}").text("x"); }).code(), "http.missing_field");
+  EXPECT_EQ(caught([] { Fields("{}").text("x"); }).code(), "http.missing_field");
 }
 
 TEST(Fields, RefusesWhatIsNoObject) {
   for (const char* body :
        {"", "[]", "1", "\"a\"", "{", "{}x", "{\"a\":}", "nul", "{\"a\":\"\x80\"}"})
-    EXPECT_EQ(fault_of([&] { Fields fields(body); }).code(), "http.malformed") << body;
-  EXPECT_EQ(fault_of([] { Fields fields(R"({"a":1,"a":2})"); }).code(), "http.malformed");
-  EXPECT_EQ(fault_of([] { Fields fields(R"({"m":{"a":1,"\u0061":2}})"); }).code(),
-            "http.malformed");
+    EXPECT_EQ(caught([&] { Fields fields(body); }).code(), "http.malformed") << body;
+  EXPECT_EQ(caught([] { Fields fields(R"({"a":1,"a":2})"); }).code(), "http.malformed");
+  EXPECT_EQ(caught([] { Fields fields(R"({"m":{"a":1,"\u0061":2}})"); }).code(), "http.malformed");
 }
 
 TEST(Fields, DepthIsBoundedBeforeParsing) {
@@ -65,8 +64,8 @@ TEST(Fields, DepthIsBoundedBeforeParsing) {
   EXPECT_TRUE(shallow(R"({"a":"\"[[[["})", 1));
   EXPECT_FALSE(shallow("[[[[", 3));
   std::string deep(100000, '[');
-  EXPECT_EQ(fault_of([&] { Fields fields(deep); }).code(), "http.malformed");
-  EXPECT_EQ(fault_of([&] { Fields fields(R"({"a":)" + deep + "}"); }).args().at("reason"),
+  EXPECT_EQ(caught([&] { Fields fields(deep); }).code(), "http.malformed");
+  EXPECT_EQ(caught([&] { Fields fields(R"({"a":)" + deep + "}"); }).args().at("reason"),
             "nested too deeply");
 }
 

@@ -7,6 +7,7 @@
 #include "station/main/station.hpp"
 #include "station/words/clock.hpp"
 #include "station/words/crypto.hpp"
+#include "tests/unit/fault_of.hpp"
 #include "tests/unit/hsm/softhsm.hpp"
 
 namespace mintmark {
@@ -24,16 +25,6 @@ void write_owner_key(const fs::path& directory) {
   PEM_write_PUBKEY(file, key);
   std::fclose(file);
   EVP_PKEY_free(key);
-}
-
-template <class F>
-std::string code_of(F work) {
-  try {
-    work();
-  } catch (const Fault& fault) {
-    return fault.code();
-  }
-  return "";
 }
 
 unsigned mode_of(const std::string& path) {
@@ -89,17 +80,17 @@ TEST_F(InitTest, MakesAStationOnce) {
     EXPECT_EQ(person->uid, 4711U);
     Birth foreign = opened.birth();
     foreign.fingerprint_check[0] ^= 1;
-    EXPECT_EQ(code_of([&] { must_belong_together(vault, foreign, config); }), "token.foreign");
+    EXPECT_EQ(fault_of([&] { must_belong_together(vault, foreign, config); }), "token.foreign");
     foreign = opened.birth();
     foreign.ca.clear();
-    EXPECT_EQ(code_of([&] { must_belong_together(vault, foreign, config); }), "token.foreign");
+    EXPECT_EQ(fault_of([&] { must_belong_together(vault, foreign, config); }), "token.foreign");
     foreign = opened.birth();
     foreign.demo = false;
     config.simulate_scanner = true;
-    EXPECT_EQ(code_of([&] { must_belong_together(vault, foreign, config); }), "station.not_demo");
+    EXPECT_EQ(fault_of([&] { must_belong_together(vault, foreign, config); }), "station.not_demo");
     config.simulate_scanner = false;
   }
-  EXPECT_EQ(code_of([&] { init_station(config, options); }), "file.exists");
+  EXPECT_EQ(fault_of([&] { init_station(config, options); }), "file.exists");
   EXPECT_EQ(text_of(config.listen.key), key);
   for (const Check& check : examine(config))
     EXPECT_TRUE(check.ok || check.name == "slots") << check.name << ": " << check.says;
@@ -109,13 +100,13 @@ TEST_F(InitTest, TouchesNothingThatIsThere) {
   for (std::string path : {config.ledger(), config.listen.certificate, config.listen.key}) {
     fs::create_directories(config.state_dir);
     write_file(path, "mine");
-    EXPECT_EQ(code_of([&] { init_station(config, options); }), "file.exists") << path;
+    EXPECT_EQ(fault_of([&] { init_station(config, options); }), "file.exists") << path;
     EXPECT_EQ(text_of(path), "mine");
     fs::remove_all(config.state_dir);
   }
   fs::create_directories(config.state_dir);
   Vault::create(config.token, view(SoftToken::kSoPin));
-  EXPECT_EQ(code_of([&] { init_station(config, options); }), "token.exists");
+  EXPECT_EQ(fault_of([&] { init_station(config, options); }), "token.exists");
   EXPECT_FALSE(fs::exists(config.listen.key)) << "what was begun is taken away";
   EXPECT_FALSE(fs::exists(config.ledger()));
 }
@@ -123,9 +114,9 @@ TEST_F(InitTest, TouchesNothingThatIsThere) {
 TEST_F(InitTest, RefusesBadInputBeforeItBegins) {
   config.simulate_scanner = true;
   options.demo = false;
-  EXPECT_EQ(code_of([&] { init_station(config, options); }), "station.not_demo");
+  EXPECT_EQ(fault_of([&] { init_station(config, options); }), "station.not_demo");
   options.owner_key = (directory.path() / "so-pin").string();
-  EXPECT_EQ(code_of([&] { init_station(config, options); }), "key.unreadable");
+  EXPECT_EQ(fault_of([&] { init_station(config, options); }), "key.unreadable");
   EXPECT_FALSE(fs::exists(config.state_dir));
 }
 
@@ -142,8 +133,8 @@ TEST(Files, TheOwnersSignatureIsOverTheExactBytes) {
   EXPECT_TRUE(ed25519_verify(key, view(order), *signature));
   EXPECT_FALSE(ed25519_verify(key, view(order + " "), *signature));
   std::string pub = (directory.path() / "owner.pub.pem").string();
-  EXPECT_EQ(code_of([&] { sign_ed25519(pub, view(order)); }), "key.unreadable");
-  EXPECT_EQ(code_of([&] { read_ed25519_public("/nowhere"); }), "key.unreadable");
+  EXPECT_EQ(fault_of([&] { sign_ed25519(pub, view(order)); }), "key.unreadable");
+  EXPECT_EQ(fault_of([&] { read_ed25519_public("/nowhere"); }), "key.unreadable");
 }
 
 TEST(Files, AreNeverOverwrittenUnasked) {
@@ -151,11 +142,11 @@ TEST(Files, AreNeverOverwrittenUnasked) {
   std::string path = (directory.path() / "x").string();
   write_new(path, "one", 0600);
   EXPECT_EQ(mode_of(path), 0600U);
-  EXPECT_EQ(code_of([&] { write_new(path, "two", 0600); }), "file.exists");
+  EXPECT_EQ(fault_of([&] { write_new(path, "two", 0600); }), "file.exists");
   EXPECT_EQ(read_text(path), "one");
   write_text(path, "three");
   EXPECT_EQ(read_text(path), "three");
-  EXPECT_EQ(code_of([&] { read_text(path, 3); }), "file.read");
+  EXPECT_EQ(fault_of([&] { read_text(path, 3); }), "file.read");
 }
 
 }  // namespace
