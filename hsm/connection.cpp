@@ -20,15 +20,35 @@ Connection::Connection(Module& module, const TokenUri& uri, const TokenConfig& c
 }
 
 void Connection::find_keys(Session& session) {
-  auto find_pair = [&](const KeyRole& role, KeyPair& pair, Bytes& point) {
-    pair = find_checked(session, role, role.label);
-    point = public_point(session, role, pair.open);
-    check_pair(session, role, pair, point);
-  };
   fingerprint_ = find_checked(session, kFingerprintKey, kFingerprintKey.label).secret;
-  find_pair(kCaKey, ca_, ca_point_);
-  find_pair(kJournalKey, journal_, journal_point_);
-  find_pair(kReopenKey, reopen_, reopen_point_);
+  for (SignerRole which : kSignerRoles) find_generations(session, which);
+}
+
+// The first must be there; those that follow are as many as there are without a gap.
+void Connection::find_generations(Session& session, SignerRole which) {
+  const KeyRole& role = role_of(which);
+  auto& found = signers_.at(static_cast<std::size_t>(which));
+  for (int generation = 1;; ++generation) {
+    std::string label = label_of(role, generation);
+    if (generation > 1 && find(session, role.secret, label).empty()) return;
+    SignerKey key;
+    key.pair = find_checked(session, role, label);
+    key.point = public_point(session, role, key.pair.open);
+    check_pair(session, role, key.pair, key.point);
+    found.push_back(std::move(key));
+  }
+}
+
+const Connection::SignerKey& Connection::signer(SignerRole which, int generation) const {
+  const auto& known = signers_.at(static_cast<std::size_t>(which));
+  if (generation >= 1 && generation <= newest(which))
+    return known.at(static_cast<std::size_t>(generation - 1));
+  throw Fault("token.key",
+              {{"key", label_of(role_of(which), generation)}, {"attribute", "missing"}});
+}
+
+int Connection::newest(SignerRole which) const {
+  return static_cast<int>(signers_.at(static_cast<std::size_t>(which)).size());
 }
 
 CK_OBJECT_HANDLE Connection::lot_key(Session& session, const std::string& label) {

@@ -3,10 +3,12 @@
 // everything that was found through it, and the next call makes another.
 #pragma once
 
+#include <array>
 #include <map>
 #include <memory>
 #include <mutex>
 #include <string>
+#include <vector>
 
 #include "hsm/keys.hpp"
 #include "hsm/module.hpp"
@@ -29,11 +31,14 @@ class Connection {
   SessionPool& pool() { return pool_; }
 
   CK_OBJECT_HANDLE fingerprint_key() const { return fingerprint_; }
-  CK_OBJECT_HANDLE ca_key() const { return ca_.secret; }
-  CK_OBJECT_HANDLE journal_key() const { return journal_.secret; }
-  const Bytes& ca_point() const { return ca_point_; }
-  const Bytes& journal_point() const { return journal_point_; }
-  const Bytes& reopen_point() const { return reopen_point_; }
+
+  struct SignerKey {
+    KeyPair pair;
+    Bytes point;
+  };
+  // Fault("token.key", "missing") for a generation that was not there at the login.
+  const SignerKey& signer(SignerRole which, int generation) const;
+  int newest(SignerRole which) const;
 
   // Looked up and checked once for each label. Fault("token.key") if there is none.
   CK_OBJECT_HANDLE lot_key(Session& session, const std::string& label);
@@ -41,6 +46,7 @@ class Connection {
 
  private:
   void find_keys(Session& session);
+  void find_generations(Session& session, SignerRole which);
 
   Module& module_;
   CK_SLOT_ID slot_;
@@ -48,8 +54,7 @@ class Connection {
   Session anchor_;
   SessionPool pool_;
   CK_OBJECT_HANDLE fingerprint_ = CK_INVALID_HANDLE;
-  KeyPair ca_, journal_, reopen_;
-  Bytes ca_point_, journal_point_, reopen_point_;
+  std::array<std::vector<SignerKey>, kSignerRoles.size()> signers_;  // by generation
   std::mutex lots_mutex_;
   std::map<std::string, CK_OBJECT_HANDLE> lots_;
 };

@@ -70,19 +70,33 @@ const KeyRole kJournalKey = {"mintmark-journal", "checkpoints of the journal",
     CKK_EC_EDWARDS, CKM_EC_EDWARDS_KEY_PAIR_GEN, CKM_EDDSA, 0, kEd25519, kSigner, kVerifier};
 const KeyRole kReopenKey = {"mintmark-reopen", "permissions to reopen a unit",
     CKK_EC, CKM_EC_KEY_PAIR_GEN, CKM_ECDSA, 0, kP256, kSigner, kVerifier};
+const KeyRole kLabelKey = {"mintmark-label", "short tokens on labels",
+    CKK_EC_EDWARDS, CKM_EC_EDWARDS_KEY_PAIR_GEN, CKM_EDDSA, 0, kEd25519, kSigner, kVerifier};
 const KeyRole kLotKey = {"", "the run seal of a lot",
     CKK_AES, CKM_AES_KEY_GEN, CKM_AES_GCM, 32, {}, {CKO_SECRET_KEY, kSealOnly}, {}};
 // clang-format on
 
 std::span<const KeyRole* const> station_keys() {
-  static constexpr std::array kAll = {&kFingerprintKey, &kCaKey, &kJournalKey, &kReopenKey};
+  static constexpr std::array kAll = {&kFingerprintKey, &kCaKey, &kJournalKey, &kReopenKey,
+                                      &kLabelKey};
   return kAll;
+}
+
+std::string label_of(const KeyRole& role, int generation) {
+  std::string label(role.label);
+  return generation == 1 ? label : label + "-" + std::to_string(generation);
+}
+
+const KeyRole& role_of(SignerRole signer) {
+  static constexpr std::array kRoles = {&kCaKey, &kJournalKey, &kReopenKey, &kLabelKey};
+  return *kRoles.at(static_cast<std::size_t>(signer));
 }
 
 bool is_lot_label(std::string_view label) {
   auto keys = station_keys();
-  return !label.empty() && std::none_of(keys.begin(), keys.end(),
-                                        [&](const KeyRole* key) { return key->label == label; });
+  return !label.empty() && std::none_of(keys.begin(), keys.end(), [&](const KeyRole* key) {
+    return label.starts_with(key->label);
+  });
 }
 
 // What a key of this role must be, except its curve: all of it is checked when it is found.
@@ -112,6 +126,27 @@ std::vector<CK_OBJECT_HANDLE> find(Session& session, const Part& part, std::stri
   which.number(CKA_CLASS, part.object_class).bytes(CKA_LABEL, view(label));
   return session.find(which);
 }
+
+}  // namespace mintmark::pkcs11
+
+namespace mintmark {
+
+static constexpr std::array<std::string_view, kSignerRoles.size()> kSignerWords = {
+    "ca", "journal", "reopen", "label"};
+
+std::string_view word(SignerRole signer) {
+  return kSignerWords.at(static_cast<std::size_t>(signer));
+}
+
+std::optional<SignerRole> signer_from(std::string_view word_of_one) {
+  for (SignerRole signer : kSignerRoles)
+    if (word(signer) == word_of_one) return signer;
+  return std::nullopt;
+}
+
+}  // namespace mintmark
+
+namespace mintmark::pkcs11 {
 
 static Fault wrong(std::string_view label, std::string attribute) {
   return Fault("token.key", {{"key", std::string(label)}, {"attribute", std::move(attribute)}});

@@ -11,6 +11,7 @@
 
 #include "hsm/attributes.hpp"
 #include "hsm/session.hpp"
+#include "hsm/signer.hpp"
 #include "station/words/crypto.hpp"
 
 namespace mintmark::pkcs11 {
@@ -44,12 +45,19 @@ extern const KeyRole kFingerprintKey;  // HMAC-SHA-256: fingerprints of secrets
 extern const KeyRole kCaKey;           // P-256: signs device certificates
 extern const KeyRole kJournalKey;      // Ed25519: signs checkpoints
 extern const KeyRole kReopenKey;       // P-256: signs permissions to reopen a unit
+extern const KeyRole kLabelKey;        // Ed25519: signs the short tokens on labels
 extern const KeyRole kLotKey;          // AES-256-GCM: the run seal of one lot
 
-// Those that a station has exactly once.
+// Those that a station is made with.
 std::span<const KeyRole* const> station_keys();
 
-// Whether `label` is free for a lot key: not empty, not the label of a station key.
+// A signer that was rotated has a key for each generation, numbered from 1: "mintmark-ca",
+// "mintmark-ca-2" and so on.
+std::string label_of(const KeyRole& role, int generation);
+const KeyRole& role_of(SignerRole signer);
+
+// Whether `label` is free for a lot key: not empty, not the label of a station key of any
+// generation.
 bool is_lot_label(std::string_view label);
 
 // A new key of a role; its handles.

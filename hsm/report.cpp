@@ -71,8 +71,7 @@ static KeyReport key_report(Session& session, const KeyRole& role, const Part& p
 }
 
 static void add_keys(Session& session, const KeyRole& role, const Part& part,
-                     std::vector<KeyReport>& out) {
-  const std::string label(role.label);
+                     const std::string& label, std::vector<KeyReport>& out) {
   for (CK_OBJECT_HANDLE key : find(session, part, label))
     out.push_back(key_report(session, role, part, label, key));
 }
@@ -102,9 +101,14 @@ TokenReport report(Connection& connection, Session& session) {
   out.flags = words_of(token.flags);
   // Section 3.2, CK_SLOT_INFO: CKF_HW_SLOT is how a token says that it is hardware.
   out.is_soft = (connection.module().slot_info(connection.slot()).flags & CKF_HW_SLOT) == 0;
-  for (const KeyRole* role : station_keys()) {
-    add_keys(session, *role, role->secret, out.keys);
-    if (role->is_pair()) add_keys(session, *role, role->open, out.keys);
+  add_keys(session, kFingerprintKey, kFingerprintKey.secret, std::string(kFingerprintKey.label),
+           out.keys);
+  for (SignerRole signer : kSignerRoles) {
+    const KeyRole& role = role_of(signer);
+    for (int generation = 1; generation <= connection.newest(signer); ++generation) {
+      add_keys(session, role, role.secret, label_of(role, generation), out.keys);
+      add_keys(session, role, role.open, label_of(role, generation), out.keys);
+    }
   }
   add_lot_keys(session, out.keys);
   return out;

@@ -3,6 +3,8 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
+#include <atomic>
 #include <functional>
 #include <utility>
 
@@ -19,12 +21,12 @@ using Repeat = pkcs11::Link::Repeat;
 
 struct Vault::State {
   explicit State(const TokenConfig& config) : link(config) {}
-  Bytes sign(const pkcs11::KeyRole& role, CK_OBJECT_HANDLE (Connection::*key)() const, View data);
   void change(const std::function<void(Connection&, Session&)>& work);
 
   Link link;
   BlockRepeatTest health;
   std::mutex lots;  // one change of the set of lot keys at a time
+  std::array<std::atomic<int>, kSignerRoles.size()> in_use{1, 1, 1, 1};  // generations
 };
 
 Vault::Vault(const TokenConfig& config) : state_(std::make_unique<State>(config)) {
@@ -60,13 +62,6 @@ Secret Vault::random_secret(std::size_t size) {
   return out;
 }
 
-Bytes Vault::State::sign(const pkcs11::KeyRole& role, CK_OBJECT_HANDLE (Connection::*key)() const,
-                         View data) {
-  return link.run(Repeat::yes, [&](Connection& connection, Session& session) {
-    return session.sign(role.use, (connection.*key)(), data);
-  });
-}
-
 // A token that signs with the wrong length is no token to go on with.
 static Bytes sized(Bytes signature, std::size_t size, const pkcs11::KeyRole& role) {
   if (signature.size() == size) return signature;
@@ -74,8 +69,10 @@ static Bytes sized(Bytes signature, std::size_t size, const pkcs11::KeyRole& rol
 }
 
 Digest Vault::fingerprint(View canonical) {
-  Bytes code = sized(state_->sign(pkcs11::kFingerprintKey, &Connection::fingerprint_key, canonical),
-                     sizeof(Digest), pkcs11::kFingerprintKey);
+  Bytes code = state_->link.run(Repeat::yes, [&](Connection& connection, Session& session) {
+    return session.sign(pkcs11::kFingerprintKey.use, connection.fingerprint_key(), canonical);
+  });
+  code = sized(std::move(code), sizeof(Digest), pkcs11::kFingerprintKey);
   Digest out;
   std::copy(code.begin(), code.end(), out.begin());
   return out;
@@ -149,20 +146,49 @@ void Vault::destroy_lot_key(const std::string& label) {
   });
 }
 
-Bytes Vault::ca_public_point() { return state_->link.connection()->ca_point(); }
-
-Bytes Vault::ca_sign(const Digest& digest) {
-  return sized(state_->sign(pkcs11::kCaKey, &Connection::ca_key, digest), 64, pkcs11::kCaKey);
+int Vault::in_use(SignerRole signer) const {
+  return state_->in_use.at(static_cast<std::size_t>(signer)).load();
 }
 
-Bytes Vault::journal_public_key() { return state_->link.connection()->journal_point(); }
-
-Bytes Vault::journal_sign(View message) {
-  return sized(state_->sign(pkcs11::kJournalKey, &Connection::journal_key, message), 64,
-               pkcs11::kJournalKey);
+void Vault::use(SignerRole signer, int generation) {
+  state_->link.connection()->signer(signer, generation);  // is it there?
+  state_->in_use.at(static_cast<std::size_t>(signer)) = generation;
 }
 
-Bytes Vault::reopen_spki() { return p256_spki(state_->link.connection()->reopen_point()); }
+Bytes Vault::public_key(SignerRole signer, int generation) {
+  if (generation == 0) generation = in_use(signer);
+  return state_->link.connection()->signer(signer, generation).point;
+}
+
+Bytes Vault::sign(SignerRole signer, View data, int generation) {
+  const pkcs11::KeyRole& role = pkcs11::role_of(signer);
+  if (generation == 0) generation = in_use(signer);
+  Bytes out = state_->link.run(Repeat::yes, [&](Connection& connection, Session& session) {
+    return session.sign(role.use, connection.signer(signer, generation).pair.secret, data);
+  });
+  return sized(std::move(out), 64, role);
+}
+
+// The connection has looked for its keys when it logged in: the next one will find this one, too.
+int Vault::create_next(SignerRole signer) {
+  const pkcs11::KeyRole& role = pkcs11::role_of(signer);
+  auto before = state_->link.connection();
+  int generation = before->newest(signer) + 1;
+  state_->change([&](Connection&, Session& session) {
+    pkcs11::generate(session, role, pkcs11::label_of(role, generation));
+  });
+  state_->link.drop(before);
+  state_->link.connection()->signer(signer, generation);
+  return generation;
+}
+
+Bytes Vault::ca_public_point() { return public_key(SignerRole::ca); }
+Bytes Vault::ca_sign(const Digest& digest) { return sign(SignerRole::ca, digest); }
+Bytes Vault::journal_public_key() { return public_key(SignerRole::journal); }
+Bytes Vault::journal_sign(View message) { return sign(SignerRole::journal, message); }
+Bytes Vault::reopen_spki() { return p256_spki(public_key(SignerRole::reopen)); }
+Bytes Vault::label_public_key() { return public_key(SignerRole::label); }
+Bytes Vault::label_sign(View message) { return sign(SignerRole::label, message); }
 
 TokenReport Vault::describe() {
   return state_->link.run(Repeat::yes, [](Connection& connection, Session& session) {

@@ -15,6 +15,7 @@
 #include <utility>
 #include <vector>
 
+#include "hsm/signer.hpp"
 #include "station/words/bytes.hpp"
 #include "station/words/secret.hpp"
 
@@ -91,11 +92,22 @@ class Vault {
   bool has_lot_key(const std::string& label);
   void destroy_lot_key(const std::string& label);
 
+  // Generation 0 is the one in use: the first, until `use` says otherwise. What a key signs: a
+  // SHA-256 digest (P-256; r and s, 64 bytes) or the message itself (Ed25519; 64 bytes).
+  Bytes public_key(SignerRole signer, int generation = 0);  // an uncompressed point, or 32 bytes
+  Bytes sign(SignerRole signer, View data, int generation = 0);
+  void use(SignerRole signer, int generation);  // Fault("token.key") if the token has none such
+  int in_use(SignerRole signer) const;
+  // A key of the next generation, found and checked; not in use yet. Its number.
+  int create_next(SignerRole signer);
+
   Bytes ca_public_point();              // 65 bytes, uncompressed
   Bytes ca_sign(const Digest& digest);  // ECDSA P-256, r and s, 64 bytes
   Bytes journal_public_key();           // Ed25519, 32 bytes
   Bytes journal_sign(View message);     // 64 bytes
   Bytes reopen_spki();                  // P-256 SubjectPublicKeyInfo, 91 bytes
+  Bytes label_public_key();             // Ed25519, 32 bytes
+  Bytes label_sign(View message);       // 64 bytes
 
   TokenReport describe();
 

@@ -57,7 +57,7 @@ TEST_F(Recovery, EachOperationHealsALostLoginByItself) {
   log_out();
   EXPECT_EQ(vault_.journal_sign(view("x")).size(), 64U);
   log_out();
-  EXPECT_EQ(vault_.describe().keys.size(), 8U);
+  EXPECT_EQ(vault_.describe().keys.size(), 10U);
 }
 
 // Without a login a token shows no private object: that must not look like a key that is gone.

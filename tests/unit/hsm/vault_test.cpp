@@ -68,7 +68,8 @@ TEST(Keys, MayDoWhatTheirRoleNeedsAndNothingElse) {
                with(kSecretBase, {{CKA_SIGN, true}, {CKA_ENCRYPT, false}, {CKA_DECRYPT, false}}));
   expect_flags(token(), CKO_SECRET_KEY, "lot-attributes",
                with(kSecretBase, {{CKA_SIGN, false}, {CKA_ENCRYPT, true}, {CKA_DECRYPT, true}}));
-  for (const char* label : {"mintmark-ca", "mintmark-journal", "mintmark-reopen"}) {
+  for (const char* label :
+       {"mintmark-ca", "mintmark-journal", "mintmark-reopen", "mintmark-label"}) {
     expect_flags(token(), CKO_PRIVATE_KEY, label,
                  {{CKA_TOKEN, true},
                   {CKA_PRIVATE, true},
@@ -263,6 +264,31 @@ TEST(Seal, LotKeysCannotBeTheStationsOwn) {
   }
 }
 
+TEST(Signers, OfEachGenerationStayAndOnlyTheOneInUseSigns) {
+  SoftToken rotated;
+  Digest digest = sha256(view("x"));
+  {
+    Vault vault(rotated.config());
+    Bytes first = vault.ca_public_point(), label = vault.label_public_key();
+    EXPECT_TRUE(ed25519_verify(label, view("SN-1"), vault.label_sign(view("SN-1"))));
+    EXPECT_EQ(fault_of([&] { vault.use(SignerRole::ca, 2); }), "token.key");
+    EXPECT_EQ(vault.create_next(SignerRole::ca), 2);
+    EXPECT_EQ(vault.ca_public_point(), first) << "made, not used";
+    Bytes second = vault.public_key(SignerRole::ca, 2);
+    EXPECT_NE(second, first);
+    vault.use(SignerRole::ca, 2);
+    EXPECT_EQ(vault.ca_public_point(), second);
+    EXPECT_TRUE(p256_verify(p256_spki(second), digest, vault.ca_sign(digest)));
+    EXPECT_TRUE(p256_verify(p256_spki(first), digest, vault.sign(SignerRole::ca, digest, 1)));
+    EXPECT_EQ(vault.create_next(SignerRole::ca), 3);
+    EXPECT_EQ(vault.describe().keys.size(), 13U) << "each half of each generation is shown";
+    EXPECT_EQ(fault_of([&] { vault.create_lot_key("mintmark-ca-4"); }), "token.key");
+  }
+  Vault again(rotated.config());
+  EXPECT_EQ(again.in_use(SignerRole::ca), 1) << "the ledger says which is in use";
+  again.use(SignerRole::ca, 3);
+}
+
 TEST(Signers, SignWhatOpenSslVerifies) {
   Digest digest = sha256(view("to be signed"));
   Bytes spki = p256_spki(vault().ca_public_point());
@@ -294,6 +320,7 @@ TEST(Describe, SaysWhatTheTokenIsAndWhatItHolds) {
                         "lot-shown, secret key", "mintmark-ca, private key",
                         "mintmark-ca, public key", "mintmark-fingerprint, secret key",
                         "mintmark-journal, private key", "mintmark-journal, public key",
+                        "mintmark-label, private key", "mintmark-label, public key",
                         "mintmark-reopen, private key", "mintmark-reopen, public key"}));
   vault().destroy_lot_key("lot-shown");
 }
