@@ -96,7 +96,7 @@ Secret hkdf_sha256(View salt, View input, std::string_view info, std::size_t siz
   return derive("HKDF", params, size);
 }
 
-Secret pbkdf2_sha256(View password, View salt, unsigned iterations) {
+Secret pbkdf2_sha256(View password, View salt, unsigned iterations, std::size_t size) {
   char digest[] = "SHA256";
   int pkcs5 = 1;  // the caller's salt and count are taken as they are: the unit chose them
   std::uint8_t nothing = 0;
@@ -107,7 +107,7 @@ Secret pbkdf2_sha256(View password, View salt, unsigned iterations) {
                          OSSL_PARAM_construct_uint(OSSL_KDF_PARAM_ITER, &iterations),
                          OSSL_PARAM_construct_int(OSSL_KDF_PARAM_PKCS5, &pkcs5),
                          OSSL_PARAM_construct_end()};
-  return derive("PBKDF2", params, 32);
+  return derive("PBKDF2", params, size);
 }
 
 Bytes gcm_seal(View key, View nonce, View aad, View plain) {

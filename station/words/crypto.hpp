@@ -18,8 +18,8 @@ Digest hmac_sha256(View key, View data);
 // RFC 5869 with SHA-256.
 Secret hkdf_sha256(View salt, View input, std::string_view info, std::size_t size);
 
-// RFC 8018 with HMAC-SHA-256, 32 bytes.
-Secret pbkdf2_sha256(View password, View salt, unsigned iterations);
+// RFC 8018 with HMAC-SHA-256, `size` bytes.
+Secret pbkdf2_sha256(View password, View salt, unsigned iterations, std::size_t size = 32);
 
 // AES-256-GCM, 12-byte nonce, 16-byte tag behind the ciphertext.
 Bytes gcm_seal(View key, View nonce, View aad, View plain);

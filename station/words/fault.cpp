@@ -60,6 +60,8 @@ constexpr Row kRows[] = {
     {"macs.exhausted", Ending::rework},
     {"serials.from_mes", Ending::rework},
     {"lot.full", Ending::rework},
+    {"policy.ssid", Ending::rework},
+    {"policy.dpp", Ending::rework},
     {"inject.not_stored", Ending::quarantine},
     {"prove.failed", Ending::quarantine},
     {"prove.unproven", Ending::quarantine},
