@@ -43,6 +43,8 @@ int main(int argc, char** argv) {
   CLI::App app(kAbout);
   app.footer(kExamples);
   app.add_option("--config", context.config, "the station's configuration")->capture_default_str();
+  app.add_option("--token-file", context.token_file,
+                 "a person's access token: the command is theirs, not this machine's user's");
   app.set_version_flag("--version", MINTMARK_VERSION);
   app.add_subcommand("version", "print the version")->callback([] {
     std::cout << MINTMARK_VERSION << "\n";
@@ -52,6 +54,7 @@ int main(int argc, char** argv) {
   mintmark::add_owner_commands(app);
   mintmark::add_setup_commands(app, context);
   mintmark::add_line_commands(app, context);
+  mintmark::add_act_commands(app, context);
   mintmark::add_watch_command(app, context);
   mintmark::add_export_commands(app, context);
   return run(app, argc, argv, context);

@@ -70,7 +70,8 @@ Event read_event(std::string_view block) {
 
 }  // namespace
 
-Client::Client(std::string socket) : socket_(std::move(socket)) {
+Client::Client(std::string socket, std::string token)
+    : socket_(std::move(socket)), token_(std::move(token)) {
   static const CURLcode kReady = curl_global_init(CURL_GLOBAL_DEFAULT);
   if (kReady != CURLE_OK) throw Fault("station.unreachable", {{"socket", socket_}});
 }
@@ -81,6 +82,9 @@ void Client::perform(const std::string& method, const std::string& path, const J
   std::unique_ptr<curl_slist, Closer> headers(
       curl_slist_append(nullptr, "Content-Type: application/json"));
   headers.reset(curl_slist_append(headers.release(), "Expect:"));
+  if (!token_.empty())
+    headers.reset(
+        curl_slist_append(headers.release(), ("Authorization: Bearer " + token_).c_str()));
   std::string url = "http://localhost/api/v1" + path, bytes = body != nullptr ? body->dump() : "";
   Arrival arrival;
   arrival.handle = handle.get();

@@ -12,7 +12,8 @@ namespace mintmark {
 
 class Client {
  public:
-  explicit Client(std::string socket);
+  // With a token, its bearer asks; without one, whoever the kernel says is at the socket.
+  explicit Client(std::string socket, std::string token = {});
 
   // `path` below /api/v1. An answer that is a problem is thrown as the Fault that it was; nobody at
   // the socket is Fault "station.unreachable" (socket).
@@ -35,6 +36,7 @@ class Client {
                const Take& take);
 
   std::string socket_;
+  std::string token_;
 };
 
 std::string percent_encoded(std::string_view text);  // for one segment or value

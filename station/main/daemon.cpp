@@ -67,6 +67,7 @@ class Station {
   }
 
   void run() {
+    fail_interrupted_acts(desk_);
     line_.start();
     server_->start();
     asio::co_spawn(io_, feed_watchdog(watchdog_, watchdog_pause()), asio::detached);

@@ -126,6 +126,13 @@ std::optional<std::int64_t> Fields::integer_if(std::string_view name, std::int64
   return number;
 }
 
+nlohmann::ordered_json Fields::object_if(std::string_view name, std::size_t max) {
+  const nlohmann::json* value = find(name);
+  if (value == nullptr) return nlohmann::ordered_json::object();
+  if (!value->is_object() || value->dump().size() > max) throw wrong_type(name, "a small object");
+  return nlohmann::ordered_json(*value);
+}
+
 Bytes Fields::base64(std::string_view name) { return decoded(name, require(name)); }
 
 std::map<std::string, Bytes> Fields::base64_map(std::string_view name, std::size_t max_items) {

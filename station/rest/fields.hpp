@@ -32,6 +32,7 @@ class Fields {
   std::vector<std::string> texts(std::string_view name, std::size_t max_items = 16);
   std::optional<std::int64_t> integer_if(std::string_view name, std::int64_t low,
                                          std::int64_t high);
+  nlohmann::ordered_json object_if(std::string_view name, std::size_t max = 4096);  // {} if absent
   Bytes base64(std::string_view name);
   std::map<std::string, Bytes> base64_map(std::string_view name, std::size_t max_items = 16);
   void finish() const;  // refuses the fields that nobody asked for

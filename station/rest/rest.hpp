@@ -12,6 +12,7 @@
 #include <string_view>
 #include <vector>
 
+#include "station/ledger/acts.hpp"
 #include "station/ledger/people.hpp"
 #include "station/line/line.hpp"
 #include "station/rest/door.hpp"
@@ -31,6 +32,25 @@ struct Check {
 
 class Feed;  // one client's queue of events
 
+struct Desk;
+
+// Something that two officers do together (station/ledger/acts.hpp). `check` refuses, when it is
+// proposed, what could not be done as things are. Then one of these:
+//   execute  changes the ledger, in the transaction that confirms; the actor is who confirmed
+//   perform  is run once the confirmation is committed: its answer is the act's result, its Fault
+//            the act's failure, which the confirming officer sees; an act that a crash cut off here
+//            is failed at the next start
+//   neither  the act stays `confirmed`: it is done somewhere else, by who looks for it there
+struct ActKind {
+  std::string_view kind;
+  void (*check)(Reader& db, const Act& act) = nullptr;
+  void (*execute)(Transaction& db, const Actor& actor, const Act& act) = nullptr;
+  Task<Json> (*perform)(Desk& desk, Act act) = nullptr;
+};
+std::vector<ActKind> act_kinds();  // those of this station
+// At start: what was confirmed and then cut off did not happen, or only in part.
+void fail_interrupted_acts(Desk& desk);
+
 // What the handlers work with; wired once, in main.
 struct Desk {
   Desk(Line& line_, const Services& services_) : line(line_), services(services_) {}
@@ -41,6 +61,7 @@ struct Desk {
   Bytes owner_key;                 // Ed25519, of orders and rosters
   std::vector<std::string> hosts;  // names that the TLS listener answers to
   std::function<Task<std::vector<Check>>()> doctor;
+  std::vector<ActKind> act_kinds = mintmark::act_kinds();
   WebSessions sessions;
   std::array<Throttle, 2> throttles;  // of the Unix socket, of the TLS listener
 

@@ -52,6 +52,11 @@ constexpr Route kRoutes[] = {
     {"GET", "/api/v1/export/certs/{serial}", kAuditor | kLead, "", export_cert},
     {"GET", "/api/v1/export/ca-chain", kAuditor | kLead, "", export_chain},
 
+    {"GET", "/api/v1/acts", kLead | kOfficer | kAuditor, "all", list_acts},
+    {"POST", "/api/v1/acts", kOfficer, "", propose_act},
+    {"POST", "/api/v1/acts/{id}/confirm", kOfficer, "", confirm_act},
+    {"POST", "/api/v1/acts/{id}/withdraw", kOfficer, "", withdraw_act},
+
     {"GET", "/api/v1/persons", kLead | kOfficer | kAuditor, "", list_persons},
     {"POST", "/api/v1/persons", kLead | kOfficer, "", add_person},
     {"DELETE", "/api/v1/persons/{name}", kLead | kOfficer, "", remove_person},
