@@ -88,7 +88,7 @@ static bool is_gone(const Fault& fault) {
 // every session of the process with them, so it is done only where none is open.
 std::shared_ptr<Connection> Link::connect() {
   must_not_be_marked(config_.state_dir);
-  Module& module = Module::load(uri_.module_path());
+  Module& module = Module::load(uri_.module_path(), config_.init_parameters);
   try {
     return std::make_shared<Connection>(module, uri_, config_);
   } catch (const Fault& fault) {

@@ -17,17 +17,20 @@ static std::string last_dl_error() {
   return text != nullptr ? text : "";
 }
 
-Module& Module::load(const std::string& path) {
+Module& Module::load(const std::string& path, const std::string& parameters) {
   static std::mutex mutex;
   // Never destroyed: see the header.
   static auto& modules = *new std::map<std::string, std::unique_ptr<Module>>;
   std::lock_guard<std::mutex> guard(mutex);
   auto& module = modules[path];
-  if (!module) module.reset(new Module(path));
+  if (!module) module.reset(new Module(path, parameters));
+  if (module->parameters_ != parameters)
+    throw Fault("token.module", {{"path", path}}, "it was initialised with other parameters");
   return *module;
 }
 
-Module::Module(std::string path) : path_(std::move(path)) {
+Module::Module(std::string path, std::string parameters)
+    : path_(std::move(path)), parameters_(std::move(parameters)) {
   void* library = dlopen(path_.c_str(), RTLD_NOW | RTLD_LOCAL);
   if (library == nullptr) throw Fault("token.module", {{"path", path_}}, last_dl_error());
   auto get_list = reinterpret_cast<CK_C_GetFunctionList>(dlsym(library, "C_GetFunctionList"));
@@ -37,11 +40,19 @@ Module::Module(std::string path) : path_(std::move(path)) {
   initialize();
 }
 
+// NSS reads its LibraryParameters where the standard has pReserved, and one more pointer after it.
+struct InitializeArgs {
+  CK_C_INITIALIZE_ARGS standard{};
+  void* after = nullptr;
+};
+
 // Section 5.4, C_Initialize: with CKF_OS_LOCKING_OK, never with NULL, because several threads call.
+// pReserved is NULL, as the standard has it, unless the module wants its parameters there.
 void Module::initialize() {
-  CK_C_INITIALIZE_ARGS args{};
-  args.flags = CKF_OS_LOCKING_OK;
-  CK_RV rv = functions_->C_Initialize(&args);
+  InitializeArgs args;
+  args.standard.flags = CKF_OS_LOCKING_OK;
+  if (!parameters_.empty()) args.standard.pReserved = parameters_.data();
+  CK_RV rv = functions_->C_Initialize(&args.standard);
   ours_ = rv == CKR_OK;
   if (rv != CKR_CRYPTOKI_ALREADY_INITIALIZED) must("C_Initialize", rv);
 }

@@ -15,8 +15,10 @@ namespace mintmark::pkcs11 {
 
 class Module {
  public:
-  // Fault("token.module") where there is no such library or it is no PKCS#11 module.
-  static Module& load(const std::string& path);
+  // Fault("token.module") where there is no such library, it is no PKCS#11 module, or it was
+  // initialised with other parameters. `parameters` is for modules that want a string in the
+  // reserved field of C_Initialize (TokenConfig::init_parameters); empty for all others.
+  static Module& load(const std::string& path, const std::string& parameters = "");
 
   // The only place where Mintmark gets at Cryptoki functions is this module's own list.
   const CK_FUNCTION_LIST& api() const { return *functions_; }
@@ -40,10 +42,10 @@ class Module {
   void session_closed();
 
  private:
-  explicit Module(std::string path);
+  Module(std::string path, std::string parameters);
   void initialize();
 
-  std::string path_;
+  std::string path_, parameters_;
   CK_FUNCTION_LIST* functions_ = nullptr;
   bool ours_ = false;  // we initialised it, so we may finalise it
   std::recursive_mutex mutex_;

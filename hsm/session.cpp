@@ -68,14 +68,14 @@ void Session::random(std::span<std::uint8_t> out) {
   check("C_GenerateRandom", api().C_GenerateRandom(handle_, out.data(), out.size()));
 }
 
-// Section 5.11, C_SignInit and C_Sign. 64 bytes hold every signature and code that we ask for.
+// Section 5.11, C_SignInit and C_Sign. 512 bytes hold every signature and code that we ask for.
 Bytes Session::sign(CK_MECHANISM_TYPE mechanism, CK_OBJECT_HANDLE key, View data) {
   CK_MECHANISM with{mechanism, nullptr, 0};
   {
     [[maybe_unused]] ModulesOwnLeaks tolerated;
     check("C_SignInit", api().C_SignInit(handle_, &with, key));
   }
-  Bytes out(64);
+  Bytes out(512);
   CK_ULONG size = out.size();
   check("C_Sign", api().C_Sign(handle_, input(data), data.size(), out.data(), &size));
   out.resize(size);
@@ -168,6 +168,47 @@ KeyPair Session::generate_pair(CK_MECHANISM_TYPE mechanism, Attributes open, Att
   check("C_GenerateKeyPair", api().C_GenerateKeyPair(handle_, &with, a.data(), a.size(), b.data(),
                                                      b.size(), &out.open, &out.secret));
   return out;
+}
+
+// Section 5.7, C_CreateObject.
+CK_OBJECT_HANDLE Session::create(Attributes object) {
+  auto raw = object.raw();
+  CK_OBJECT_HANDLE out = CK_INVALID_HANDLE;
+  check("C_CreateObject", api().C_CreateObject(handle_, raw.data(), raw.size(), &out));
+  return out;
+}
+
+// Section 5.13, C_DeriveKey.
+CK_OBJECT_HANDLE Session::derive(CK_MECHANISM with, CK_OBJECT_HANDLE base, Attributes key) {
+  auto raw = key.raw();
+  CK_OBJECT_HANDLE out = CK_INVALID_HANDLE;
+  check("C_DeriveKey", api().C_DeriveKey(handle_, &with, base, raw.data(), raw.size(), &out));
+  return out;
+}
+
+// Section 5.13, C_WrapKey. An RSA-4096 private key and its padding are less than 4 KiB.
+Bytes Session::wrap(CK_MECHANISM with, CK_OBJECT_HANDLE wrapping, CK_OBJECT_HANDLE key) {
+  Bytes out(4096);
+  CK_ULONG size = out.size();
+  check("C_WrapKey", api().C_WrapKey(handle_, &with, wrapping, key, out.data(), &size));
+  out.resize(size);
+  return out;
+}
+
+// Section 5.13, C_UnwrapKey.
+CK_OBJECT_HANDLE Session::unwrap(CK_MECHANISM with, CK_OBJECT_HANDLE unwrapping, View wrapped,
+                                 Attributes key) {
+  auto raw = key.raw();
+  CK_OBJECT_HANDLE out = CK_INVALID_HANDLE;
+  check("C_UnwrapKey", api().C_UnwrapKey(handle_, &with, unwrapping, input(wrapped), wrapped.size(),
+                                         raw.data(), raw.size(), &out));
+  return out;
+}
+
+// Section 5.7, C_SetAttributeValue.
+void Session::change(CK_OBJECT_HANDLE object, Attributes to) {
+  auto raw = to.raw();
+  check("C_SetAttributeValue", api().C_SetAttributeValue(handle_, object, raw.data(), raw.size()));
 }
 
 // Section 5.7, C_DestroyObject.

@@ -47,6 +47,13 @@ class Session {
   std::optional<Bytes> attribute(CK_OBJECT_HANDLE object, CK_ATTRIBUTE_TYPE type);
   CK_OBJECT_HANDLE generate_key(CK_MECHANISM_TYPE mechanism, Attributes key);
   KeyPair generate_pair(CK_MECHANISM_TYPE mechanism, Attributes open, Attributes secret);
+  CK_OBJECT_HANDLE create(Attributes object);
+  // What a mechanism's parameter points at is the caller's, and is only read.
+  CK_OBJECT_HANDLE derive(CK_MECHANISM with, CK_OBJECT_HANDLE base, Attributes key);
+  Bytes wrap(CK_MECHANISM with, CK_OBJECT_HANDLE wrapping, CK_OBJECT_HANDLE key);
+  CK_OBJECT_HANDLE unwrap(CK_MECHANISM with, CK_OBJECT_HANDLE unwrapping, View wrapped,
+                          Attributes key);
+  void change(CK_OBJECT_HANDLE object, Attributes to);
   void destroy(CK_OBJECT_HANDLE object);
 
  private:

@@ -83,7 +83,7 @@ static void generate_all(Session& session) {
 void Vault::create_keys(const TokenConfig& config) {
   TokenUri uri(config.uri);
   pkcs11::must_not_be_marked(config.state_dir);
-  Module& module = Module::load(uri.module_path());
+  Module& module = Module::load(uri.module_path(), config.init_parameters);
   Session session(module, module.find(uri), Session::Access::write);
   pkcs11::log_in(session, pkcs11::pin_file(config, uri), config.state_dir);
   must_have_no_keys(session, uri);
@@ -96,7 +96,7 @@ void Vault::create(const TokenConfig& config, View so_pin) {
   pkcs11::must_not_be_marked(config.state_dir);
   pkcs11::must_be_markable(config.state_dir);
   Secret user_pin = pkcs11::read_pin(pkcs11::pin_file(config, uri));
-  Module& module = Module::load(uri.module_path());
+  Module& module = Module::load(uri.module_path(), config.init_parameters);
   must_be_new(module, uri);
   init_token(module, uri, so_pin);
   init_user_pin(module, uri, so_pin, user_pin.view());

@@ -29,6 +29,9 @@ struct TokenConfig {
   // The directory where a refused PIN is written down (see pin.hpp).
   std::string state_dir;
   int sessions = 4;
+  // A string that the module takes in the reserved field of C_Initialize: NSS softoken does not
+  // initialise without ("configdir='sql:/...' ..."). Empty for modules that keep to the standard.
+  std::string init_parameters = {};
 };
 
 // A person has looked at the PIN: the next start may try it again, once.

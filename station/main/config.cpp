@@ -40,6 +40,7 @@ void read_token(TomlTable table, Config& config) {
   config.token.sessions = static_cast<int>(table.integer_or("sessions", 1, 64, 4));
   config.token.state_dir = config.state_dir;
   config.token.pin_file_override = credential_pin();
+  config.token.init_parameters = table.string_or("init_parameters", "");
   table.finish();
 }
 
