@@ -113,12 +113,38 @@ static Attributes named(Attributes out, std::string_view label) {
   return out.bytes(CKA_LABEL, view(label)).bytes(CKA_ID, view(label));
 }
 
-KeyPair generate(Session& session, const KeyRole& role, std::string_view label) {
-  Attributes secret = named(expected(role, role.secret), label);
+static Attributes without(const Attributes& all, CK_ATTRIBUTE_TYPE type) {
+  Attributes out;
+  for (const auto& [one, value] : all.items())
+    if (one != type) out.bytes(one, value);
+  return out;
+}
+
+static KeyPair generate_as(Session& session, const KeyRole& role, std::string_view label,
+                           const Attributes& table) {
+  Attributes secret = named(table, label);
   if (!role.is_pair()) return {session.generate_key(role.generate, secret), CK_INVALID_HANDLE};
   Attributes open = named(expected(role, role.open), label);
   open.bytes(CKA_EC_PARAMS, role.curve);
   return session.generate_pair(role.generate, open, secret);
+}
+
+// Some tokens keep no CKA_ALLOWED_MECHANISMS and refuse a template that has it. They get one
+// without; a token that does keep it gets no key without (differences() would show it).
+KeyPair generate(Session& session, const KeyRole& role, std::string_view label) {
+  const Attributes table = expected(role, role.secret);
+  std::size_t before = find(session, role.secret, label).size();
+  try {
+    return generate_as(session, role, label, table);
+  } catch (const CallFault& fault) {
+    bool about_template = fault.recovery() == Recovery::never || fault.rv() == CKR_GENERAL_ERROR;
+    if (!about_template || find(session, role.secret, label).size() != before) throw;
+    KeyPair made = generate_as(session, role, label, without(table, CKA_ALLOWED_MECHANISMS));
+    if (differences(session, role, role.secret, made.secret).empty()) return made;
+    session.destroy(made.secret);
+    if (role.is_pair()) session.destroy(made.open);
+    throw;
+  }
 }
 
 std::vector<CK_OBJECT_HANDLE> find(Session& session, const Part& part, std::string_view label) {
@@ -187,6 +213,7 @@ std::string differences(Session& session, const KeyRole& role, const Part& part,
   for (const auto& [type, want] : table.items()) {
     auto have = session.attribute(key, type);
     if (have && same_value(want, *have)) continue;
+    if (!have && type == CKA_ALLOWED_MECHANISMS) continue;  // nothing that this token keeps
     out += (out.empty() ? "" : " ") + std::string(name_of_attribute(type));
   }
   return out;

@@ -53,6 +53,7 @@ int main(int argc, char** argv) {
   app.fallthrough();
   mintmark::add_owner_commands(app);
   mintmark::add_setup_commands(app, context);
+  mintmark::add_hsm_commands(app, context);
   mintmark::add_line_commands(app, context);
   mintmark::add_act_commands(app, context);
   mintmark::add_watch_command(app, context);
