@@ -69,6 +69,6 @@ CK_OBJECT_HANDLE import_secret(Session& session, CK_KEY_TYPE type, View value,
 // Of the key wraps, the first that this token wraps a 32-byte key with; CallFault if none.
 CK_MECHANISM any_key_wrap(const OpenSession& open);
 
-Bytes known(std::string_view hex_text);
+Bytes octets(std::string_view hex_text);
 
 }  // namespace mintmark::pkcs11

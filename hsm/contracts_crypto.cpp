@@ -33,20 +33,20 @@ std::string hmac_known_answer(Bench& bench) {
       import_secret(bench.session, CKK_GENERIC_SECRET, Bytes(131, 0xaa), {CKA_SIGN});
   Bytes code = bench.session.sign(CKM_SHA256_HMAC, key,
                                   view("Test Using Larger Than Block-Size Key - Hash Key First"));
-  keep(code == known("60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54"),
+  keep(code == octets("60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54"),
        "another code than that of RFC 4231");
   return "RFC 4231, case 6";
 }
 
 // McGrew and Viega, "The Galois/Counter Mode of Operation", test case 16.
 struct GcmCase {
-  Bytes key = known("feffe9928665731c6d6a8f9467308308feffe9928665731c6d6a8f9467308308");
-  Bytes iv = known("cafebabefacedbaddecaf888");
-  Bytes aad = known("feedfacedeadbeeffeedfacedeadbeefabaddad2");
-  Bytes plain = known(
+  Bytes key = octets("feffe9928665731c6d6a8f9467308308feffe9928665731c6d6a8f9467308308");
+  Bytes iv = octets("cafebabefacedbaddecaf888");
+  Bytes aad = octets("feedfacedeadbeeffeedfacedeadbeefabaddad2");
+  Bytes plain = octets(
       "d9313225f88406e5a55909c5aff5269a86a7a9531534f7da2e4c303d8a318a72"
       "1c3c0c95956809532fcf0e2449a6b525b16aedf5aa0de657ba637b39");
-  Bytes sealed = known(
+  Bytes sealed = octets(
       "522dc1f099567d07f47f37a32a84427d643a8cdcbfe5c0c97598a2bd2555d1aa"
       "8cb08e48590dbb3da7b08b1056828838c5f61e6393ba7a0abcc9f662"
       "76fc6ece0f4e1768cddf8853bb2d551b");
@@ -174,11 +174,11 @@ bool verifies_rsa(const PublicKey& key, View signature, View message) {
 
 std::string rsa(Bench& bench, CK_ULONG bits) {
   Attributes open = session_public(CKK_RSA, {CKA_VERIFY});
-  open.number(CKA_MODULUS_BITS, bits).bytes(CKA_PUBLIC_EXPONENT, known("010001"));
+  open.number(CKA_MODULUS_BITS, bits).bytes(CKA_PUBLIC_EXPONENT, octets("010001"));
   KeyPair pair = bench.session.generate_pair(CKM_RSA_PKCS_KEY_PAIR_GEN, open,
                                              session_private(CKK_RSA, {CKA_SIGN}, Leaves::never));
   Bytes modulus = bench.session.attribute(pair.open, CKA_MODULUS).value_or(Bytes{});
-  PublicKey key = rsa_key(modulus, known("010001"));
+  PublicKey key = rsa_key(modulus, octets("010001"));
   keep(key && EVP_PKEY_get_bits(key.get()) == static_cast<int>(bits), "not a key of that size");
   Bytes signature = bench.session.sign(CKM_SHA256_RSA_PKCS, pair.secret, view("a certificate"));
   keep(verifies_rsa(key, signature, view("a certificate")), "the signature does not verify");

@@ -20,13 +20,13 @@ Bytes wrapped_by(Bench& bench, CK_MECHANISM_TYPE wrap, View kek, View data) {
 }
 
 Bytes rfc5649(Bench& bench, CK_MECHANISM_TYPE wrap) {
-  return wrapped_by(bench, wrap, known("5840df6e29b02af1ab493b705bf16ea1ae8338f4dcc176a8"),
-                    known("c37b7e6492584340bed12207808941155068f738"));
+  return wrapped_by(bench, wrap, octets("5840df6e29b02af1ab493b705bf16ea1ae8338f4dcc176a8"),
+                    octets("c37b7e6492584340bed12207808941155068f738"));
 }
 
 const Bytes& rfc5649_answer() {
   static const Bytes one =
-      known("138bdeaa9b8fa7fc61f97742e72248ee5ae6ae5360d1ae6a5f54f373fa543b6a");
+      octets("138bdeaa9b8fa7fc61f97742e72248ee5ae6ae5360d1ae6a5f54f373fa543b6a");
   return one;
 }
 
@@ -34,14 +34,14 @@ const Bytes& rfc5649_answer() {
 // it is good for (private keys, whose DER ends where it says) is left as it was.
 const Bytes& zero_filled_answer() {
   static const Bytes one =
-      known("cf1e485360e1a8126f524d01771677f9400edb4d074f14116988d71e1588e367");
+      octets("cf1e485360e1a8126f524d01771677f9400edb4d074f14116988d71e1588e367");
   return one;
 }
 
 // RFC 3394 over data with a PKCS#7 padding: what PKCS#11 v2.40 says of CKM_AES_KEY_WRAP_PAD.
 const Bytes& pkcs7_answer() {
   static const Bytes one =
-      known("44bfbc91df7939f52728eb0c6287a43cb268367ead991a471290544c21f20477");
+      octets("44bfbc91df7939f52728eb0c6287a43cb268367ead991a471290544c21f20477");
   return one;
 }
 
@@ -60,10 +60,10 @@ std::string wrap_pad(Bench& bench) {
 
 // RFC 3394 section 4.3, its 128 bits of key data under 256 bits.
 std::string wrap_plain(Bench& bench) {
-  Bytes kek = known("000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f");
+  Bytes kek = octets("000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f");
   Bytes wrapped =
-      wrapped_by(bench, CKM_AES_KEY_WRAP, kek, known("00112233445566778899aabbccddeeff"));
-  keep(wrapped == known("64e8c3f9ce0f5ba263e9777905818a2a93c8191e7d6e8ae7"),
+      wrapped_by(bench, CKM_AES_KEY_WRAP, kek, octets("00112233445566778899aabbccddeeff"));
+  keep(wrapped == octets("64e8c3f9ce0f5ba263e9777905818a2a93c8191e7d6e8ae7"),
        "not what RFC 3394 has");
   return "RFC 3394";
 }

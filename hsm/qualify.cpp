@@ -50,7 +50,7 @@ CK_MECHANISM any_key_wrap(const OpenSession& open) {
   return {};
 }
 
-Bytes known(std::string_view hex_text) { return from_hex(hex_text).value_or(Bytes{}); }
+Bytes octets(std::string_view hex_text) { return from_hex(hex_text).value_or(Bytes{}); }
 
 static Finding keep_one(const Contract& contract, const OpenSession& open) {
   Finding out;
