@@ -48,7 +48,7 @@ std::span<const Contract> wrap_contracts();
 
 // The name of the CK_RV with which the token refused `act`; Violated(otherwise) if it did not.
 template <class Act>
-std::string refused(const char* otherwise, Act act) {
+std::string must_refuse(const char* otherwise, Act act) {
   try {
     act();
   } catch (const CallFault& fault) {

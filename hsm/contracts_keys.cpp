@@ -73,8 +73,8 @@ std::string unextractable_stays_inside(Bench& bench) {
   Session& session = bench.session;
   CK_OBJECT_HANDLE by = make_secret(session, CKK_AES, 32, {CKA_WRAP});
   CK_OBJECT_HANDLE secret = make_secret(session, CKK_GENERIC_SECRET, 32, {CKA_SIGN});
-  return refused("a key that is not extractable was wrapped",
-                 [&] { session.wrap(wrap, by, secret); });
+  return must_refuse("a key that is not extractable was wrapped",
+                     [&] { session.wrap(wrap, by, secret); });
 }
 
 std::string unextractable_pair_stays_inside(Bench& bench) {
@@ -84,15 +84,15 @@ std::string unextractable_pair_stays_inside(Bench& bench) {
   KeyPair leaves = make_pair_on(session, kP256Parameters, {CKA_SIGN}, Leaves::wrapped);
   session.wrap(wrap, by, leaves.secret);
   KeyPair stays = make_pair_on(session, kP256Parameters, {CKA_SIGN});
-  return refused("a private key that is not extractable was wrapped",
-                 [&] { session.wrap(wrap, by, stays.secret); });
+  return must_refuse("a private key that is not extractable was wrapped",
+                     [&] { session.wrap(wrap, by, stays.secret); });
 }
 
 std::string unextractable_for_ever(Bench& bench) {
   Session& session = bench.session;
   CK_OBJECT_HANDLE key = make_secret(session, CKK_AES, 32, {CKA_ENCRYPT});
-  return refused("a key was made extractable afterwards",
-                 [&] { session.change(key, Attributes().flag(CKA_EXTRACTABLE, true)); });
+  return must_refuse("a key was made extractable afterwards",
+                     [&] { session.change(key, Attributes().flag(CKA_EXTRACTABLE, true)); });
 }
 
 std::string made_unextractable(Bench& bench) {
@@ -110,21 +110,21 @@ std::string wrapping_key_only_wraps(Bench& bench) {
   CK_OBJECT_HANDLE by = make_secret(session, CKK_AES, 32, {CKA_WRAP});
   session.wrap(wrap, by, make_secret(session, CKK_AES, 32, {CKA_ENCRYPT}, Leaves::wrapped));
   Bytes iv(12, 1);
-  refused("a wrapping key encrypted", [&] { session.gcm_encrypt(by, iv, {}, Bytes(16, 0)); });
+  must_refuse("a wrapping key encrypted", [&] { session.gcm_encrypt(by, iv, {}, Bytes(16, 0)); });
   auto second = bench.open();
-  return refused("a wrapping key decrypted",
-                 [&] { second->gcm_decrypt(by, iv, {}, Bytes(32, 0)); });
+  return must_refuse("a wrapping key decrypted",
+                     [&] { second->gcm_decrypt(by, iv, {}, Bytes(32, 0)); });
 }
 
 std::string signer_only_signs(Bench& bench) {
   Session& session = bench.session;
   KeyPair deriver = make_pair_on(session, kP256Parameters, {CKA_DERIVE});
-  refused("a key that may only derive signed",
-          [&] { session.sign(CKM_ECDSA, deriver.secret, Bytes(32, 1)); });
+  must_refuse("a key that may only derive signed",
+              [&] { session.sign(CKM_ECDSA, deriver.secret, Bytes(32, 1)); });
   auto second = bench.open();
   CK_OBJECT_HANDLE seal = make_secret(*second, CKK_AES, 32, {CKA_ENCRYPT});
-  return refused("a key that may only encrypt decrypted",
-                 [&] { second->gcm_decrypt(seal, Bytes(12, 1), {}, Bytes(32, 0)); });
+  return must_refuse("a key that may only encrypt decrypted",
+                     [&] { second->gcm_decrypt(seal, Bytes(12, 1), {}, Bytes(32, 0)); });
 }
 
 std::string mechanism_only_as_allowed(Bench& bench) {
@@ -135,8 +135,8 @@ std::string mechanism_only_as_allowed(Bench& bench) {
   only.number(CKA_VALUE_LEN, 64).number(CKA_ALLOWED_MECHANISMS, CKM_SHA256_HMAC);
   CK_OBJECT_HANDLE key = session.generate_key(CKM_GENERIC_SECRET_KEY_GEN, only);
   session.sign(CKM_SHA256_HMAC, key, Bytes(8, 1));
-  return refused("a key did a mechanism that it is not allowed",
-                 [&] { session.sign(CKM_SHA512_HMAC, key, Bytes(8, 1)); });
+  return must_refuse("a key did a mechanism that it is not allowed",
+                     [&] { session.sign(CKM_SHA512_HMAC, key, Bytes(8, 1)); });
 }
 
 std::string only_under_a_trusted_key(Bench& bench) {
@@ -146,15 +146,15 @@ std::string only_under_a_trusted_key(Bench& bench) {
   Attributes guarded = session_secret(CKK_GENERIC_SECRET, {CKA_SIGN}, Leaves::wrapped);
   guarded.flag(CKA_WRAP_WITH_TRUSTED, true).number(CKA_VALUE_LEN, 32);
   CK_OBJECT_HANDLE key = session.generate_key(CKM_GENERIC_SECRET_KEY_GEN, guarded);
-  return refused("a WRAP_WITH_TRUSTED key was wrapped under a user's own key",
-                 [&] { session.wrap(wrap, by, key); });
+  return must_refuse("a WRAP_WITH_TRUSTED key was wrapped under a user's own key",
+                     [&] { session.wrap(wrap, by, key); });
 }
 
 std::string trust_is_not_the_users(Bench& bench) {
   Session& session = bench.session;
   CK_OBJECT_HANDLE by = make_secret(session, CKK_AES, 32, {CKA_WRAP});
-  return refused("the user made a wrapping key trusted",
-                 [&] { session.change(by, Attributes().flag(CKA_TRUSTED, true)); });
+  return must_refuse("the user made a wrapping key trusted",
+                     [&] { session.change(by, Attributes().flag(CKA_TRUSTED, true)); });
 }
 
 constexpr Contract kKeyContracts[] = {
@@ -194,8 +194,8 @@ std::string destroyed_is_gone(Bench& bench) {
   Session& session = bench.session;
   CK_OBJECT_HANDLE key = make_secret(session, CKK_GENERIC_SECRET, 32, {CKA_SIGN});
   session.destroy(key);
-  return refused("a destroyed key signed",
-                 [&] { session.sign(CKM_SHA256_HMAC, key, Bytes(8, 1)); });
+  return must_refuse("a destroyed key signed",
+                     [&] { session.sign(CKM_SHA256_HMAC, key, Bytes(8, 1)); });
 }
 
 std::string ends_with_its_session(Bench& bench) {
@@ -203,8 +203,8 @@ std::string ends_with_its_session(Bench& bench) {
   CK_OBJECT_HANDLE key = make_secret(*maker, CKK_GENERIC_SECRET, 32, {CKA_SIGN});
   bench.session.sign(CKM_SHA256_HMAC, key, Bytes(8, 1));
   maker.reset();
-  return refused("a session object outlived its session",
-                 [&] { bench.session.sign(CKM_SHA256_HMAC, key, Bytes(8, 1)); });
+  return must_refuse("a session object outlived its session",
+                     [&] { bench.session.sign(CKM_SHA256_HMAC, key, Bytes(8, 1)); });
 }
 
 std::string login_is_the_tokens(Bench& bench) {
@@ -218,7 +218,7 @@ std::string read_only_writes_nothing(Bench& bench) {
   for (const auto& [type, value] : key.items())
     if (type != CKA_TOKEN) token.bytes(type, value);
   token.flag(CKA_TOKEN, true).number(CKA_VALUE_LEN, 32);
-  return refused("a read-only session made a token object", [&] {
+  return must_refuse("a read-only session made a token object", [&] {
     bench.session.destroy(bench.session.generate_key(CKM_AES_KEY_GEN, token));
   });
 }

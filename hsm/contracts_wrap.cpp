@@ -79,11 +79,12 @@ std::string unwrap_is_careful(Bench& bench) {
   keep(session.sign(CKM_SHA256_HMAC, again, Bytes(8, 1)) ==
            session.sign(CKM_SHA256_HMAC, key, Bytes(8, 1)),
        "what was unwrapped is another key");
-  refused("a cut blob was unwrapped",
-          [&] { session.unwrap(wrap, by, View(wrapped).first(wrapped.size() - 8), as); });
+  must_refuse("a cut blob was unwrapped",
+              [&] { session.unwrap(wrap, by, View(wrapped).first(wrapped.size() - 8), as); });
   wrapped.back() ^= 1;
   auto second = bench.open();
-  return refused("a changed blob was unwrapped", [&] { second->unwrap(wrap, by, wrapped, as); });
+  return must_refuse("a changed blob was unwrapped",
+                     [&] { second->unwrap(wrap, by, wrapped, as); });
 }
 
 // A key agreed in the token is the one agreed outside: it gives the same code.

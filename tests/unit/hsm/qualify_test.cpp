@@ -75,9 +75,9 @@ TEST(Qualify, AFindingIsWhatHappened) {
 }
 
 TEST(Qualify, ARefusalThatDoesNotComeIsAViolation) {
-  EXPECT_EQ(pkcs11::refused("?", [] { throw pkcs11::CallFault("C_Sign", CKR_PIN_LOCKED); }),
+  EXPECT_EQ(pkcs11::must_refuse("?", [] { throw pkcs11::CallFault("C_Sign", CKR_PIN_LOCKED); }),
             "CKR_PIN_LOCKED");
-  EXPECT_THROW(pkcs11::refused("it did", [] {}), pkcs11::Violated);
+  EXPECT_THROW(pkcs11::must_refuse("it did", [] {}), pkcs11::Violated);
 }
 
 }  // namespace
