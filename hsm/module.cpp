@@ -6,6 +6,7 @@
 #include <memory>
 #include <utility>
 
+#include "hsm/probe.hpp"
 #include "hsm/rv.hpp"
 
 namespace mintmark::pkcs11 {
@@ -31,6 +32,7 @@ Module& Module::load(const std::string& path, const std::string& parameters) {
 
 Module::Module(std::string path, std::string parameters)
     : path_(std::move(path)), parameters_(std::move(parameters)) {
+  try_module(path_, parameters_);
   void* library = dlopen(path_.c_str(), RTLD_NOW | RTLD_LOCAL);
   if (library == nullptr) throw Fault("token.module", {{"path", path_}}, last_dl_error());
   auto get_list = reinterpret_cast<CK_C_GetFunctionList>(dlsym(library, "C_GetFunctionList"));
@@ -40,18 +42,14 @@ Module::Module(std::string path, std::string parameters)
   initialize();
 }
 
-// NSS reads its LibraryParameters where the standard has pReserved, and one more pointer after it.
-struct InitializeArgs {
-  CK_C_INITIALIZE_ARGS standard{};
-  void* after = nullptr;
-};
+InitializeArgs::InitializeArgs(char* parameters) {
+  standard.flags = CKF_OS_LOCKING_OK;
+  if (*parameters != '\0') standard.pReserved = parameters;
+}
 
-// Section 5.4, C_Initialize: with CKF_OS_LOCKING_OK, never with NULL, because several threads call.
-// pReserved is NULL, as the standard has it, unless the module wants its parameters there.
+// Section 5.4, C_Initialize.
 void Module::initialize() {
-  InitializeArgs args;
-  args.standard.flags = CKF_OS_LOCKING_OK;
-  if (!parameters_.empty()) args.standard.pReserved = parameters_.data();
+  InitializeArgs args(parameters_.data());
   CK_RV rv = functions_->C_Initialize(&args.standard);
   ours_ = rv == CKR_OK;
   if (rv != CKR_CRYPTOKI_ALREADY_INITIALIZED) must("C_Initialize", rv);

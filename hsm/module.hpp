@@ -13,11 +13,21 @@
 
 namespace mintmark::pkcs11 {
 
+// Section 5.4, C_Initialize: with CKF_OS_LOCKING_OK, never with NULL, because several threads call.
+// pReserved is NULL, as the standard has it, unless the module wants its parameters there: NSS
+// reads a pointer to them in its place, and one more pointer after it.
+struct InitializeArgs {
+  explicit InitializeArgs(char* parameters);  // empty for none
+  CK_C_INITIALIZE_ARGS standard{};
+  void* after = nullptr;
+};
+
 class Module {
  public:
   // Fault("token.module") where there is no such library, it is no PKCS#11 module, or it was
-  // initialised with other parameters. `parameters` is for modules that want a string in the
-  // reserved field of C_Initialize (TokenConfig::init_parameters); empty for all others.
+  // initialised with other parameters; token.module_crashed, token.module_hung (probe.hpp).
+  // `parameters` is for modules that want a string in the reserved field of C_Initialize
+  // (TokenConfig::init_parameters); empty for all others.
   static Module& load(const std::string& path, const std::string& parameters = "");
 
   // The only place where Mintmark gets at Cryptoki functions is this module's own list.

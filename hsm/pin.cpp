@@ -174,6 +174,7 @@ void log_in(Session& session, const std::string& pin_file, const std::string& st
   }
   refused().dirs.insert(state_dir);
   write_mark(state_dir, rv);
+  if (rv == CKR_PIN_LOCKED) throw CallFault("C_Login", rv);
   throw Fault("token.pin", {{"call", "C_Login"}, {"rv", name_of(rv)}});
 }
 

@@ -101,8 +101,10 @@ const Row* find(CK_RV rv) {
   return row == std::end(kRows) ? nullptr : row;
 }
 
-std::string_view code_of(Recovery recovery) {
-  switch (recovery) {
+std::string_view code_of(CK_RV rv) {
+  if (rv == CKR_DEVICE_MEMORY) return "token.full";
+  if (rv == CKR_PIN_LOCKED) return "token.pin_locked";
+  switch (recovery_of(rv)) {
     case Recovery::pin:
       return "token.pin";
     case Recovery::never:
@@ -131,7 +133,6 @@ Recovery recovery_of(CK_RV rv) {
 }
 
 CallFault::CallFault(std::string_view call, CK_RV rv)
-    : Fault(code_of(recovery_of(rv)), {{"call", std::string(call)}, {"rv", name_of(rv)}}),
-      rv_(rv) {}
+    : Fault(code_of(rv), {{"call", std::string(call)}, {"rv", name_of(rv)}}), rv_(rv) {}
 
 }  // namespace mintmark::pkcs11

@@ -22,7 +22,8 @@ std::string name_of(CK_RV rv);  // "CKR_PIN_INCORRECT"; the hexadecimal number i
 Recovery recovery_of(CK_RV rv);
 
 // A Cryptoki call that did not return CKR_OK. Its code follows from the recovery: token.refused,
-// token.away or token.pin, with arguments `call` and `rv`.
+// token.away or token.pin (token.full and token.pin_locked for their one value), with arguments
+// `call` and `rv`.
 class CallFault : public Fault {
  public:
   CallFault(std::string_view call, CK_RV rv);

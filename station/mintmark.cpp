@@ -1,6 +1,7 @@
 // mintmark: the command. What talks to the daemon does so through its HTTP API on the Unix socket.
 #include <iostream>
 
+#include "hsm/probe.hpp"
 #include "station/main/commands.hpp"
 #include "station/main/station.hpp"
 
@@ -39,6 +40,7 @@ int run(CLI::App& app, int argc, char** argv, const mintmark::Context& context) 
 }  // namespace
 
 int main(int argc, char** argv) {
+  mintmark::pkcs11::offer_module_trial(argc, argv);
   mintmark::Context context;
   CLI::App app(kAbout);
   app.footer(kExamples);

@@ -6,6 +6,7 @@
 #include <CLI/CLI.hpp>
 #include <iostream>
 
+#include "hsm/probe.hpp"
 #include "station/main/daemon.hpp"
 #include "station/main/station.hpp"
 #include "station/words/secret.hpp"
@@ -43,6 +44,7 @@ int run(const std::string& config, const std::string& log) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  mintmark::pkcs11::offer_module_trial(argc, argv);
   CLI::App app(
       "The Mintmark station's daemon. It runs in the foreground until SIGTERM; "
       "`mintmark init` makes the station that it serves.");
