@@ -2,10 +2,10 @@
 // thread pool, and each call leases one session of its own for as long as it lasts.
 //
 // A token that goes away costs the calls in flight a Fault("token.away"); the next call connects
-// again. Faults: token.uri, token.module (token.module_crashed, token.module_hung), token.missing,
-// token.exists, token.key (arguments `key` and `attribute`), token.pin, token.pin_marked,
-// token.pin_mark, token.pin_file, token.away, token.refused (the token said no and will say no
-// again), rng.broken, seal.broken.
+// again. Faults: token.uri, token.module, token.module_crashed, token.module_hung, token.missing,
+// token.exists, token.full, token.key (arguments `key` and `attribute`), token.pin,
+// token.pin_locked, token.pin_marked, token.pin_mark, token.pin_file, token.away, token.refused
+// (the token said no and will say no again), rng.broken, seal.broken.
 #pragma once
 
 #include <array>
