@@ -77,6 +77,8 @@ constexpr Row kRows[] = {
     {"token.key", 503},
     {"token.pin", 503},
     {"token.pin_marked", 503},
+    {"token.pin_locked", 503},
+    {"token.full", 503},
     {"disk.full", 503},
     {"ledger.failed", 503},
     {"ledger.busy", 503},

@@ -184,7 +184,8 @@ TEST(ReturnValues, HaveOneTable) {
   EXPECT_EQ(CallFault("C_Sign", CKR_DEVICE_REMOVED).code(), "token.away");
   EXPECT_EQ(CallFault("C_Sign", CKR_SESSION_CLOSED).code(), "token.away");
   EXPECT_EQ(CallFault("C_Sign", CKR_KEY_FUNCTION_NOT_PERMITTED).code(), "token.refused");
-  EXPECT_EQ(CallFault("C_Login", CKR_PIN_LOCKED).code(), "token.pin");
+  EXPECT_EQ(CallFault("C_Login", CKR_PIN_LOCKED).code(), "token.pin_locked");
+  EXPECT_EQ(CallFault("C_GenerateKey", CKR_DEVICE_MEMORY).code(), "token.full");
   CallFault unheard_of("C_Sign", CKR_VENDOR_DEFINED + 7);
   EXPECT_EQ(unheard_of.code(), "token.refused");
   EXPECT_EQ(unheard_of.args().at("rv"), "0x80000007");
