@@ -36,7 +36,7 @@ static std::vector<std::string> words_of(CK_FLAGS flags) {
 
 #undef FLAG
 
-static const char* word_of(CK_OBJECT_CLASS object_class) {
+const char* word_of(CK_OBJECT_CLASS object_class) {
   if (object_class == CKO_SECRET_KEY) return "secret key";
   return object_class == CKO_PRIVATE_KEY ? "private key" : "public key";
 }
@@ -58,11 +58,44 @@ static void read_flags(Session& session, const Part& part, CK_OBJECT_HANDLE key,
   add(CKA_NEVER_EXTRACTABLE);
 }
 
-static KeyReport key_report(Session& session, const KeyRole& role, const Part& part,
-                            const std::string& label, CK_OBJECT_HANDLE key) {
+// What it is, in words: the size of a secret, the curve of a pair.
+std::string type_of(const KeyRole& role) {
+  if (role.type == CKK_AES) return "AES-" + std::to_string(8 * role.value_len);
+  if (role.type == CKK_GENERIC_SECRET) return std::to_string(8 * role.value_len) + "-bit secret";
+  if (role.type == CKK_RSA) return "RSA-" + std::to_string(role.value_len);
+  return role.type == CKK_EC_EDWARDS ? "Ed25519" : "EC P-256";
+}
+
+// Section 4.3, CKA_LOCAL; section 4.9: what never was outside has always been sensitive, too.
+static bool was_made_inside(Session& session, const Part& part, CK_OBJECT_HANDLE key) {
+  auto says = [&](CK_ATTRIBUTE_TYPE type) {
+    auto value = session.attribute(key, type);
+    return value && value->size() == 1 && value->at(0) != 0;
+  };
+  if (part.object_class == CKO_PUBLIC_KEY) return says(CKA_LOCAL);
+  return says(CKA_LOCAL) && says(CKA_ALWAYS_SENSITIVE);
+}
+
+std::vector<std::string> uses_of(const Part& part) {
+  static const std::pair<CK_ATTRIBUTE_TYPE, const char*> kUses[] = {
+      {CKA_ENCRYPT, "encrypt"}, {CKA_DECRYPT, "decrypt"}, {CKA_SIGN, "sign"},
+      {CKA_VERIFY, "verify"},   {CKA_WRAP, "wrap"},       {CKA_UNWRAP, "unwrap"},
+      {CKA_DERIVE, "derive"},
+  };
+  std::vector<std::string> out;
+  for (const auto& [type, word] : kUses)
+    for (const Flag& flag : part.flags)
+      if (flag.type == type && flag.value) out.emplace_back(word);
+  return out;
+}
+
+KeyReport key_report(Session& session, const KeyRole& role, const Part& part,
+                     const std::string& label, CK_OBJECT_HANDLE key) {
   KeyReport out;
   out.label = label;
   out.part = word_of(part.object_class);
+  out.type = type_of(role);
+  out.made_inside = was_made_inside(session, part, key);
   out.mechanism = name_of_mechanism(role.use);
   out.used_by = role.used_by;
   out.wrong = differences(session, role, part, key);
@@ -86,11 +119,11 @@ static void add_lot_keys(Session& session, std::vector<KeyReport>& out) {
   }
 }
 
-TokenReport report(Connection& connection, Session& session) {
+TokenReport token_report(Module& module, CK_SLOT_ID slot) {
   TokenReport out;
-  CK_INFO library = connection.module().info();
-  CK_TOKEN_INFO token = connection.module().token_info(connection.slot());
-  out.module_path = connection.module().path();
+  CK_INFO library = module.info();
+  CK_TOKEN_INFO token = module.token_info(slot);
+  out.module_path = module.path();
   out.library = field(library.libraryDescription);
   out.library_version = version(library.libraryVersion);
   out.cryptoki_version = version(library.cryptokiVersion);
@@ -100,7 +133,12 @@ TokenReport report(Connection& connection, Session& session) {
   out.serial = field(token.serialNumber);
   out.flags = words_of(token.flags);
   // Section 3.2, CK_SLOT_INFO: CKF_HW_SLOT is how a token says that it is hardware.
-  out.is_soft = (connection.module().slot_info(connection.slot()).flags & CKF_HW_SLOT) == 0;
+  out.is_soft = (module.slot_info(slot).flags & CKF_HW_SLOT) == 0;
+  return out;
+}
+
+TokenReport report(Connection& connection, Session& session) {
+  TokenReport out = token_report(connection.module(), connection.slot());
   add_keys(session, kFingerprintKey, kFingerprintKey.secret, std::string(kFingerprintKey.label),
            out.keys);
   for (SignerRole signer : kSignerRoles) {

@@ -41,7 +41,11 @@ bool pin_marked(const std::string& state_dir);
 
 struct KeyReport {
   std::string label;
-  std::string part;       // "secret key", "private key", "public key"
+  std::string part;  // "secret key", "private key", "public key"
+  std::string type;  // "AES-256", "EC P-256"
+  // The token says that it was generated in there and was never to be read: false for what was
+  // imported, cloned, or comes from a token that does not keep account of it.
+  bool made_inside = false;
   std::string mechanism;  // what it is used with
   std::string used_by;
   std::string wrong;  // the attributes that differ from the table, empty where none does
@@ -114,6 +118,13 @@ class Vault {
   Bytes label_sign(View message);       // 64 bytes
 
   TokenReport describe();
+
+  // The token as it is, whatever is in it: every secret, private and public key is compared with
+  // the table, what is missing or too many is said, and what the table does not know is `wrong`
+  // with "unknown". A key that was not made inside is `wrong` with "CKA_LOCAL", except for a
+  // fingerprint key of which the caller knows that it is a clone. Logs in, changes nothing, and
+  // needs none of the keys.
+  static TokenReport inspect(const TokenConfig& config, bool fingerprint_is_clone = false);
 
  private:
   struct State;

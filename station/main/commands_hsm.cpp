@@ -1,11 +1,14 @@
-// The token: what one can do, before it is trusted with a station.
+// The token: what one can do before it is trusted with a station, and what is in it afterwards.
+#include <algorithm>
 #include <cmath>
 #include <cstdio>
+#include <filesystem>
 #include <iostream>
 
 #include "hsm/qualify.hpp"
 #include "hsm/uri.hpp"
-#include "station/ledger/rows.hpp"
+#include "station/ledger/ledger.hpp"
+#include "station/ledger/sqlite.hpp"
 #include "station/main/commands.hpp"
 #include "station/words/secret.hpp"
 
@@ -75,6 +78,78 @@ Json in_json(const Qualification& found) {
   return out;
 }
 
+// Whether the journal says that the fingerprint key was carried over from another station: an entry
+// of the ledger's first day (schema/journal.md, fingerprint.origin).
+bool clone_is_recorded(const std::string& ledger) {
+  if (!std::filesystem::exists(ledger)) return false;
+  sqlite::Database db(ledger, sqlite::Database::Mode::read_only);
+  auto rows = db.query("SELECT bytes FROM journal WHERE type = 'fingerprint.origin' AND seq < 100");
+  while (rows.step()) {
+    Json entry = Json::parse(text(rows.get<Bytes>(0)), nullptr, false);
+    if (entry.is_object() && entry.value("origin", "") == "clone") return true;
+  }
+  return false;
+}
+
+std::string in_words(const KeyReport& key) {
+  std::string out = key.label + ", " + key.part + ": " + key.type;
+  if (!key.mechanism.empty()) out += ", " + key.mechanism + ", " + key.used_by;
+  if (!key.attributes.empty())
+    out += key.made_inside ? "; generated in this token" : "; NOT generated in this token";
+  return out;
+}
+
+void print(const TokenReport& found) {
+  std::cout << "token: " << found.label << " (" << found.manufacturer << " " << found.model << " "
+            << found.serial << ")" << (found.is_soft ? ", in software" : "")
+            << "\nmodule: " << found.library << " " << found.library_version << ", "
+            << found.module_path << "\n\n";
+  for (const KeyReport& key : found.keys) {
+    std::cout << (key.wrong.empty() ? "ok    " : "WRONG ") << in_words(key) << "\n";
+    if (!key.wrong.empty()) std::cout << "      wrong: " << key.wrong << "\n";
+    std::string line;
+    for (const auto& [name, value] : key.attributes) {
+      if (line.size() + name.size() > 86) std::cout << "      " << std::exchange(line, "") << "\n";
+      line += name.substr(4) + "=" + value + " ";
+    }
+    if (!line.empty()) std::cout << "      " << line << "\n";
+  }
+}
+
+Json in_json(const TokenReport& found) {
+  Json out = {{"label", found.label},        {"manufacturer", found.manufacturer},
+              {"model", found.model},        {"serial", found.serial},
+              {"flags", found.flags},        {"software", found.is_soft},
+              {"module", found.module_path}, {"library", found.library},
+              {"keys", Json::array()}};
+  for (const KeyReport& key : found.keys) {
+    Json attributes = Json::object();
+    for (const auto& [name, value] : key.attributes) attributes[name] = value;
+    out["keys"].push_back({{"label", key.label},
+                           {"part", key.part},
+                           {"type", key.type},
+                           {"mechanism", key.mechanism},
+                           {"used_by", key.used_by},
+                           {"made_inside", key.made_inside},
+                           {"wrong", key.wrong},
+                           {"attributes", attributes}});
+  }
+  return out;
+}
+
+int show_token(const Context& context, bool json) {
+  lock_memory();
+  Config config = context.read();
+  TokenReport found = Vault::inspect(config.token, clone_is_recorded(config.ledger()));
+  if (json)
+    std::cout << in_json(found).dump(1) << "\n";
+  else
+    print(found);
+  bool right = std::all_of(found.keys.begin(), found.keys.end(),
+                           [](const KeyReport& key) { return key.wrong.empty(); });
+  return right ? 0 : 1;
+}
+
 int qualify_token(const Context& context, const QualifyOptions& options) {
   lock_memory();
   Qualification found = qualify(token_of(context, options));
@@ -101,6 +176,13 @@ void add_hsm_commands(CLI::App& app, Context& context) {
   qualify->add_option("--state", options->state_dir,
                       "where a refused PIN is written down (else beside the PIN's file)");
   qualify->add_flag("--json", options->json, "print JSON");
+  auto json = std::make_shared<bool>(false);
+  auto* show = hsm->add_subcommand(
+      "show",
+      "read every key back from the token: what it is, what it may do, where it came from. Exit 1 "
+      "where anything differs from the table in the README.");
+  show->add_flag("--json", *json, "print JSON");
+  show->callback([json, &context] { context.exit_code = show_token(context, *json); });
   qualify->callback([options, &context] { context.exit_code = qualify_token(context, *options); });
 }
 
