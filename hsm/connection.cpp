@@ -69,6 +69,12 @@ void Connection::forget_lot_key(const std::string& label) {
   lots_.erase(label);
 }
 
+WrapMethod Connection::wrap_method(Session& session) {
+  std::lock_guard<std::mutex> guard(wrapping_mutex_);
+  if (!wrapping_) wrapping_ = measure_wrapping(session);
+  return *wrapping_;
+}
+
 Link::Link(const TokenConfig& config) : config_(config), uri_(config.uri) {
   if (config_.sessions < 1) throw Fault("token.uri", {{"reason", "sessions must be 1 or more"}});
   must_not_be_marked(config_.state_dir);

@@ -7,6 +7,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -16,6 +17,7 @@
 #include "hsm/session.hpp"
 #include "hsm/uri.hpp"
 #include "hsm/vault.hpp"
+#include "hsm/wrapping.hpp"
 
 namespace mintmark::pkcs11 {
 
@@ -44,6 +46,9 @@ class Connection {
   CK_OBJECT_HANDLE lot_key(Session& session, const std::string& label);
   void forget_lot_key(const std::string& label);
 
+  // Measured when first asked for.
+  WrapMethod wrap_method(Session& session);
+
  private:
   void find_keys(Session& session);
   void find_generations(Session& session, SignerRole which);
@@ -57,6 +62,8 @@ class Connection {
   std::array<std::vector<SignerKey>, kSignerRoles.size()> signers_;  // by generation
   std::mutex lots_mutex_;
   std::map<std::string, CK_OBJECT_HANDLE> lots_;
+  std::mutex wrapping_mutex_;
+  std::optional<WrapMethod> wrapping_;
 };
 
 // The current connection to one token: made when first asked for, made again after a drop.

@@ -112,7 +112,7 @@ static void add_keys(Session& session, const KeyRole& role, const Part& part,
 // Every AES key in the token is a lot's, or should not be here and is shown for it.
 static void add_lot_keys(Session& session, std::vector<KeyReport>& out) {
   Attributes which;
-  which.number(CKA_CLASS, CKO_SECRET_KEY).number(CKA_KEY_TYPE, CKK_AES);
+  which.number(CKA_CLASS, CKO_SECRET_KEY).number(CKA_KEY_TYPE, CKK_AES).flag(CKA_TOKEN, true);
   for (CK_OBJECT_HANDLE key : session.find(which)) {
     std::string label(text(session.attribute(key, CKA_LABEL).value_or(Bytes{})));
     out.push_back(key_report(session, kLotKey, kLotKey.secret, label, key));

@@ -190,6 +190,14 @@ Bytes Vault::reopen_spki() { return p256_spki(public_key(SignerRole::reopen)); }
 Bytes Vault::label_public_key() { return public_key(SignerRole::label); }
 Bytes Vault::label_sign(View message) { return sign(SignerRole::label, message); }
 
+// May be repeated: what a lost session had begun is gone with it, and the next try makes new keys.
+WrappedKey Vault::make_unit_key(const UnitKeyOrder& order) {
+  return state_->link.run(Repeat::yes, [&](Connection& connection, Session& session) {
+    pkcs11::WrapMethod method = connection.wrap_method(session);
+    return pkcs11::make_wrapped_key(session, method, order);
+  });
+}
+
 TokenReport Vault::describe() {
   return state_->link.run(Repeat::yes, [](Connection& connection, Session& session) {
     return pkcs11::report(connection, session);

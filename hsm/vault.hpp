@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "hsm/signer.hpp"
+#include "hsm/unit_key.hpp"
 #include "station/words/bytes.hpp"
 #include "station/words/secret.hpp"
 
@@ -116,6 +117,10 @@ class Vault {
   Bytes reopen_spki();                  // P-256 SubjectPublicKeyInfo, 91 bytes
   Bytes label_public_key();             // Ed25519, 32 bytes
   Bytes label_sign(View message);       // 64 bytes
+
+  // A key for a unit without a random generator (unit_key.hpp). Nothing of it stays in the token.
+  // Beside the token's faults: identity.bad_point, rng.broken.
+  WrappedKey make_unit_key(const UnitKeyOrder& order);
 
   TokenReport describe();
 

@@ -145,6 +145,45 @@ std::optional<Secret> gcm_open(View key, View nonce, View aad, View sealed) {
   return out;
 }
 
+using Cipher = std::unique_ptr<EVP_CIPHER, Deleter<EVP_CIPHER_free>>;
+
+static CipherContext kwp_context() {
+  CipherContext c(EVP_CIPHER_CTX_new());
+  must(c != nullptr, "AES-256-WRAP-PAD");
+  EVP_CIPHER_CTX_set_flags(c.get(), EVP_CIPHER_CTX_FLAG_WRAP_ALLOW);
+  return c;
+}
+
+Bytes kwp_wrap(View key, View plain) {
+  must(key.size() == 32 && !plain.empty(), "AES-256-WRAP-PAD sizes");
+  Cipher cipher(EVP_CIPHER_fetch(nullptr, "AES-256-WRAP-PAD", nullptr));
+  CipherContext c = kwp_context();
+  Bytes out((plain.size() + 7) / 8 * 8 + 8);
+  int n = 0;
+  must(cipher && EVP_EncryptInit_ex2(c.get(), cipher.get(), key.data(), nullptr, nullptr) == 1 &&
+           EVP_EncryptUpdate(c.get(), out.data(), &n, plain.data(),
+                             static_cast<int>(plain.size())) == 1 &&
+           n == static_cast<int>(out.size()),
+       "AES-256-WRAP-PAD");
+  return out;
+}
+
+std::optional<Secret> kwp_unwrap(View key, View wrapped) {
+  must(key.size() == 32, "AES-256-WRAP-PAD sizes");
+  if (wrapped.size() < 16 || wrapped.size() % 8 != 0) return std::nullopt;
+  Cipher cipher(EVP_CIPHER_fetch(nullptr, "AES-256-WRAP-PAD", nullptr));
+  CipherContext c = kwp_context();
+  Secret out(wrapped.size());
+  int n = 0;
+  if (!cipher || EVP_DecryptInit_ex2(c.get(), cipher.get(), key.data(), nullptr, nullptr) != 1 ||
+      EVP_DecryptUpdate(c.get(), out.mutable_view().data(), &n, wrapped.data(),
+                        static_cast<int>(wrapped.size())) != 1 ||
+      n <= 0)
+    return std::nullopt;
+  out.shrink(static_cast<std::size_t>(n));
+  return out;
+}
+
 EphemeralKey::EphemeralKey() : key_(EVP_EC_gen("P-256")) { must(key_ != nullptr, "P-256 key"); }
 EphemeralKey::~EphemeralKey() { EVP_PKEY_free(key_); }
 EphemeralKey::EphemeralKey(EphemeralKey&& other) noexcept

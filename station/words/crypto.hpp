@@ -25,6 +25,11 @@ Secret pbkdf2_sha256(View password, View salt, unsigned iterations, std::size_t 
 Bytes gcm_seal(View key, View nonce, View aad, View plain);
 std::optional<Secret> gcm_open(View key, View nonce, View aad, View sealed);
 
+// AES-256 key wrap with padding (RFC 5649, NIST SP 800-38F KWP). nullopt where `wrapped` was not
+// made under `key`, is cut short or altered.
+Bytes kwp_wrap(View key, View plain);
+std::optional<Secret> kwp_unwrap(View key, View wrapped);
+
 // An ephemeral P-256 key. Points are uncompressed: 0x04, X, Y: 65 bytes.
 class EphemeralKey {
  public:

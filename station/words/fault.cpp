@@ -90,6 +90,7 @@ constexpr Row kRows[] = {
     {"hwid.clone", Ending::quarantine},
     {"hwid.two_slots", Ending::quarantine},
     {"hwid.cannot_sign", Ending::quarantine},
+    {"identity.bad_point", Ending::quarantine},
     {"unit.answers_for_another", Ending::quarantine},
     {"unit.quarantined", Ending::quarantine},
     {"unit.locked_before", Ending::quarantine},
