@@ -157,7 +157,8 @@ std::optional<std::string> mac(Reader& db, const Run& run) {
   return found.value_or(std::nullopt);
 }
 
-Run commit_key(Transaction& db, Run run, Bytes spki, const Digest& fingerprint) {
+Run commit_key(Transaction& db, Run run, Bytes spki, const Digest& fingerprint,
+               std::string_view peer) {
   std::int64_t unit = rows::unit_of(db, run);
   auto owner = db.value<std::int64_t>("SELECT unit FROM identity_key WHERE spki = ?", spki);
   if (owner && *owner != unit) throw Fault("hwid.clone", {{"hwid", run.hardware_id.id}});
@@ -174,8 +175,43 @@ Run commit_key(Transaction& db, Run run, Bytes spki, const Digest& fingerprint) 
   entry["fingerprint"] = hex(fingerprint);
   entry["spki"] = base64(spki);
   entry["known"] = owner.has_value();
+  if (!peer.empty()) entry["peer"] = peer;
   db.journal(station(), "key.commit", entry);
   return get(db, run.id);
+}
+
+Run commit_wrapped_key(Transaction& db, Run run, const Bytes& spki, const SealedKey& key,
+                       std::string_view peer) {
+  if (db.exists("SELECT 1 FROM identity_key WHERE spki = ?", spki))
+    throw Fault("rng.duplicate", {{"class", std::string(kIdentity)}, {"scope", "0"}});
+  Run out = commit_key(db, std::move(run), spki, key.fingerprint, peer);
+  db.exec(
+      "INSERT INTO run_seal (fingerprint, run, iv, sealed) SELECT fingerprint, run, ?, ? FROM "
+      "identity_key WHERE spki = ?",
+      key.iv, key.sealed, spki);
+  return out;
+}
+
+std::optional<SealedKey> wrapped_key(Reader& db, const Bytes& spki) {
+  auto row = db.query(
+      "SELECT s.run, f.value, s.iv, s.sealed FROM identity_key k JOIN run_seal s ON "
+      "s.fingerprint = k.fingerprint JOIN fingerprint f ON f.id = k.fingerprint WHERE k.spki = ?",
+      spki);
+  if (!row.step()) return std::nullopt;
+  SealedKey out;
+  out.run = row.get<std::string>(0);
+  out.fingerprint = row.get<Digest>(1);
+  out.iv = row.get<std::array<std::uint8_t, 12>>(2);
+  out.sealed = row.get<Bytes>(3);
+  return out;
+}
+
+void forget_wrapped_key(Transaction& db, const Run& run) {
+  db.exec(
+      "DELETE FROM run_seal WHERE fingerprint IN (SELECT fingerprint FROM identity_key WHERE "
+      "spki = ?)",
+      run.spki);
+  db.journal(station(), "key.deliver", rows::about(run));
 }
 
 std::optional<Bytes> certificate(Reader& db, const Run& run) {
@@ -264,8 +300,8 @@ std::vector<Credential> credentials(Reader& db, const Run& run) {
   auto row = db.query(
       "SELECT f.name, f.class, f.scope, f.value, s.iv, s.sealed FROM run_seal s "
       "JOIN fingerprint f ON f.id = s.fingerprint WHERE s.run = ? AND NOT EXISTS "
-      "(SELECT 1 FROM burn b WHERE b.fingerprint = f.id) ORDER BY f.id",
-      run.id);
+      "(SELECT 1 FROM burn b WHERE b.fingerprint = f.id) AND f.class <> ? ORDER BY f.id",
+      run.id, kIdentity);
   while (row.step()) {
     Credential one;
     one.name = row.get<std::string>(0);

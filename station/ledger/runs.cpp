@@ -270,7 +270,11 @@ Run end(Transaction& db, const Actor& actor, Run run, Ending ending, const std::
       db.exists("SELECT 1 FROM unit WHERE id = ? AND quarantined = 1", unit))
     throw Fault("unit.quarantined", {{"hwid", run.hardware_id.id}});
   if (ending != Ending::passed) run = burn(db, actor, run, code);
-  db.exec("DELETE FROM run_seal WHERE run = ?", run.id);
+  // A wrapped identity key that its unit has not got yet is still needed: it exists nowhere else.
+  db.exec(
+      "DELETE FROM run_seal WHERE run = ? AND (? OR fingerprint NOT IN "
+      "(SELECT fingerprint FROM identity_key))",
+      run.id, ending == Ending::quarantine || ending == Ending::passed);
   db.exec(
       "UPDATE run SET ending = ?, code = ?, args = ?, begun = 0, ended_at = ? "
       "WHERE id = ? AND ending IS NULL",

@@ -102,7 +102,25 @@ std::optional<std::string> mac(Reader& db, const Run& run);
 
 // Commits the SPKI before the token signs for it. Fault "hwid.second_key" when this hardware id has
 // another certified key, "hwid.clone" when another hardware id has this key.
-Run commit_key(Transaction& db, Run run, Bytes spki, const Digest& fingerprint);
+// `peer` tells how the unit was known: "first-use", "attested"; empty where the key was.
+Run commit_key(Transaction& db, Run run, Bytes spki, const Digest& fingerprint,
+               std::string_view peer = "");
+
+// A wrapped identity key on its way to its unit: committed with its SPKI, kept under the run seal
+// (class "wrapped-key") until the unit was seen to sign with it, beyond the end of the run unless
+// that is a quarantine. A second key with this SPKI is Fault "rng.duplicate".
+struct SealedKey {
+  SealedKey() = default;
+  std::string run;  // in which it was made
+  Digest fingerprint{};
+  std::array<std::uint8_t, 12> iv{};
+  Bytes sealed;
+};
+Run commit_wrapped_key(Transaction& db, Run run, const Bytes& spki, const SealedKey& key,
+                       std::string_view peer);
+std::optional<SealedKey> wrapped_key(Reader& db, const Bytes& spki);
+void forget_wrapped_key(Transaction& db, const Run& run);
+
 void record_certificate(Transaction& db, const Run& run, const Bytes& der);
 std::optional<Bytes> certificate(Reader& db, const Run& run);
 

@@ -28,6 +28,9 @@ void check_identification(const Product& product, const Identification& who) {
     throw Fault("unit.old_firmware",
                 {{"firmware", who.firmware}, {"wanted", product.minimum_firmware}});
   if (product.secure_boot && !who.secure_boot) throw Fault("unit.boot_open");
+  // One that has a random generator uses it: no product means both.
+  if (!product.wrapped_key && who.capabilities.contains("static-session"))
+    throw Fault("unit.lacks_capability", {{"capability", "enrol"}});
   for (const std::string& capability : product.capabilities)
     if (!who.capabilities.contains(capability))
       throw Fault("unit.lacks_capability", {{"capability", capability}});

@@ -4,8 +4,8 @@
 
 #include <algorithm>
 
-#include "station/credential/idevid.hpp"
 #include "station/label/template.hpp"
+#include "station/line/enrolment.hpp"
 #include "station/line/reset_check.hpp"
 #include "station/line/secrets.hpp"
 #include "station/words/crypto.hpp"
@@ -103,52 +103,8 @@ Task<Evidence> Provisioner::reserve(Passage& p) {
 }
 
 Task<Evidence> Provisioner::enrol(Passage& p) {
-  Evidence evidence;
-  bool certified = p.seat->who.certified && !p.known_spki.empty();
-  if (certified) {
-    must(co_await p.unit().open_identity(p.hardware_id(), p.run.id_bytes(), p.known_spki),
-         "open identity session");
-    auto bind = [&](Transaction& db) {
-      return runs::commit_key(db, p.run, p.known_spki, sha256(p.known_spki));
-    };
-    p.run = co_await services_.ledger->transact(bind);
-  } else {
-    co_await certify(p);
-  }
-  evidence.facts["spki_sha256"] = hex(sha256(p.run.spki));
-  evidence.facts["key"] = certified ? "kept" : "made on the unit";
-  evidence.facts["peer"] = "first-use";
-  co_return evidence;
-}
-
-// The SPKI row is committed before the token signs: from then on nothing else is certified for this
-// hardware id.
-Task<void> Provisioner::certify(Passage& p) {
-  UnitError opened = co_await p.unit().open_enrolment(p.hardware_id(), p.run.id_bytes());
-  if (opened == UnitError::certified) throw Fault("hwid.second_key");
-  if (opened == UnitError::locked) throw Fault("unit.locked_before");
-  must(opened, "open enrolment session");
-  Bytes spki = co_await p.unit().request_certificate();
-  auto commit = [&](Transaction& db) { return runs::commit_key(db, p.run, spki, sha256(spki)); };
-  p.run = co_await services_.ledger->transact(commit);
-
-  auto look = [&](Reader& db) { return runs::certificate(db, p.run); };
-  std::optional<Bytes> certificate = co_await services_.ledger->read(look);
-  if (!certificate) {
-    auto sign = [&] {
-      IdevidProfile profile(p.product.organization, p.product.hw_type_oid);
-      return make_idevid(*services_.vault, services_.ledger->birth().ca, spki, p.run.serial,
-                         p.hardware_id().raw(), profile);
-    };
-    certificate = co_await on(*services_.token_pool, sign);
-    auto record = [&](Transaction& db) { runs::record_certificate(db, p.run, *certificate); };
-    co_await services_.ledger->transact(record);
-  }
-  auto reopen_key = [&] { return services_.vault->reopen_spki(); };
-  Bytes reopen = co_await on(*services_.token_pool, reopen_key);
-  must(co_await p.unit().store_certificate(*certificate, reopen), "store certificate");
-  p.known_spki = p.run.spki;
-  p.seat->who.certified = true;
+  Enrolment enrolment(services_, p);
+  co_return co_await enrolment.enrol();
 }
 
 Task<Evidence> Provisioner::mint(Passage& p) {

@@ -31,7 +31,6 @@ class Provisioner {
   Task<Evidence> label(Passage& p);
   Task<Evidence> scan(Passage& p);
 
-  Task<void> certify(Passage& p);
   Task<void> print(Passage& p, std::string place);
   Task<bool> print_what_is_due(Passage& p);
   Task<void> open_session(Passage& p);

@@ -12,8 +12,9 @@ namespace mintmark {
 
 namespace {
 
-const std::set<std::string> kCapabilities = {"enrol",  "inject",        "prove", "login", "feature",
-                                             "marker", "factory-reset", "lock",  "reopen"};
+const std::set<std::string> kCapabilities = {"enrol",   "inject",        "prove",         "login",
+                                             "feature", "marker",        "factory-reset", "lock",
+                                             "reopen",  "static-session"};
 
 bool is_word(std::string_view text) {
   return !text.empty() && text.size() <= 32 && std::all_of(text.begin(), text.end(), [](char c) {
@@ -117,12 +118,42 @@ void read_reset(TomlTable table, Product& out) {
   table.finish();
 }
 
+// PEM "PUBLIC KEY" (RFC 7468) or the hex of its DER.
+std::optional<Bytes> public_key(std::string text) {
+  constexpr std::string_view kBegin = "-----BEGIN PUBLIC KEY-----", kEnd = "-----END PUBLIC KEY---";
+  std::size_t begin = text.find(kBegin), end = text.find(kEnd);
+  if (begin == text.npos || end == text.npos || end < begin) return from_hex(text);
+  text = text.substr(begin + kBegin.size(), end - begin - kBegin.size());
+  std::erase_if(text, [](char c) { return c == '\n' || c == '\r'; });
+  return from_base64(text);
+}
+
+void read_attestation(TomlTable& table, Product& out) {
+  std::string text = table.string_or("attestation_key", "");
+  bool unattested = table.boolean_or("accept_unattested", false);
+  if (!text.empty()) {
+    auto key = public_key(text);
+    if (!key || !p256_point(*key))
+      table.refuse("attestation_key", "must be a P-256 public key: PEM, or the hex of its DER");
+    if (unattested) table.refuse("accept_unattested", "contradicts attestation_key");
+    out.attestation_key = std::move(*key);
+  } else if (out.wrapped_key && !unattested) {
+    table.refuse("attestation_key",
+                 "is missing: anybody could ask for a wrapped key. accept_unattested = true takes "
+                 "that risk");
+  }
+}
+
 void read_identity(TomlTable table, Product& out) {
   out.organization = printable(table, "organization", 64);
   out.hw_type_oid = table.string("hw_type");
   static const std::regex kOid("[0-2](\\.(0|[1-9][0-9]{0,9})){2,12}");
   if (!std::regex_match(out.hw_type_oid, kOid))
     table.refuse("hw_type", "must be an object identifier");
+  std::string key = table.string_or("key", "unit");
+  if (key != "unit" && key != "wrapped") table.refuse("key", "must be \"unit\" or \"wrapped\"");
+  out.wrapped_key = key == "wrapped";
+  read_attestation(table, out);
   table.finish();
 }
 
@@ -160,7 +191,11 @@ void read_security(TomlTable table, Product& out) {
 }
 
 void require_capabilities(TomlTable& table, const Product& product) {
-  std::set<std::string> needed = {"enrol", "factory-reset", "lock"};
+  // The two ways to a key exclude each other: a unit has a random generator, or it has not.
+  std::set<std::string> needed = {product.wrapped_key ? "static-session" : "enrol", "factory-reset",
+                                  "lock"};
+  if (product.capabilities.contains(product.wrapped_key ? "enrol" : "static-session"))
+    table.refuse("unit", "capabilities contradict [identity] key");
   auto needs = [&](const char* step, std::initializer_list<const char*> capabilities) {
     if (product.accepts_unproven.contains(step)) return;
     needed.insert(capabilities.begin(), capabilities.end());

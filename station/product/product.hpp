@@ -58,6 +58,10 @@ struct Product {
   ResetCheck reset;
 
   std::string organization, hw_type_oid;
+  // The identity key is made in the token and sent wrapped: the unit has no random generator.
+  bool wrapped_key = false;
+  // P-256 SPKI: who vouches for units. Empty: nobody, and a unit is believed at first use.
+  Bytes attestation_key;
 
   std::vector<LabelPlace> labels;
   std::string link;  // "{serial}" is replaced

@@ -99,7 +99,7 @@ void Station::derive(const json& answer, const char* domain, const Bytes& e_priv
   src = bytes(answer.at("src").get<std::string>());
   hw = get(answer, "hw");
   transcript = sha256(
-      frame_list({bytes(domain), {1}, e, get(answer, "e"), src, hw, run, n, get(answer, "n")}));
+      frame_list({bytes(domain), {suite}, e, get(answer, "e"), src, hw, run, n, get(answer, "n")}));
   Bytes shared(32);
   Bytes keys(64);
   ASSERT_TRUE(mu_p256_ecdh(e_private.data(), get(answer, "e").data(), shared.data()));

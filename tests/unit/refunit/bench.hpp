@@ -113,6 +113,7 @@ class Station {
   bool signature_good = false;
   std::uint64_t next = 0;
   Bytes enrolled_spki;
+  std::uint8_t suite = 1;  // 2: the unit has no random generator
   std::array<std::uint8_t, 32> reopen_key{};
   Bytes last_packet;
 

@@ -55,6 +55,7 @@ struct Keys {
     auto session = std::make_unique<mu_session>();
     mu_session_start start{};
     start.kind = kind;
+    start.suite = MU_SUITE_EPHEMERAL;
     start.e_station = e_station.data();
     start.e_unit = e_unit.data();
     start.e_private = unit.data();

@@ -1,0 +1,124 @@
+"""Units without a random generator get their identity key from the token, wrapped; and attestation, which any unit may
+have, is checked before anything is made for it."""
+
+import json
+import subprocess
+import unittest
+
+from station import Problem, Station, Unit, hardware
+
+CAPABILITIES = 'capabilities = ["enrol"'
+WRAPPED = [(CAPABILITIES, 'capabilities = ["static-session"')]
+IDENTITY = "[identity]\n"
+
+
+def maker(folder):
+    """The maker's attestation key: a file for the units, and its public half for the product."""
+    pem, der = folder / "maker.pem", folder / "maker.der"
+    subprocess.run(["openssl", "ecparam", "-name", "prime256v1", "-genkey", "-noout", "-out", pem], check=True)
+    subprocess.run(["openssl", "pkey", "-in", pem, "-pubout", "-outform", "DER", "-out", der], check=True)
+    text = subprocess.run(["openssl", "pkey", "-in", pem, "-noout", "-text"], check=True, capture_output=True, text=True)
+    private = "".join(text.stdout.split("priv:")[1].split("pub:")[0].split()).replace(":", "")
+    (folder / "maker.hex").write_text(private[-64:].rjust(64, "0"))
+    return folder / "maker.hex", der.read_bytes().hex()
+
+
+class UnitKeys(unittest.TestCase):
+    def setUp(self):
+        self.station = Station(slots=4).start()
+        self.addCleanup(self.station.close)
+
+    def product(self, *lines, wrapped=True):
+        keys = (["key = \"wrapped\""] if wrapped else []) + list(lines)
+        return self.station.product(edits=(WRAPPED if wrapped else []) +
+                                    [(IDENTITY, IDENTITY + "".join(line + "\n" for line in keys))])
+
+    def journal(self, kind):
+        entries = [json.loads(line) for line in self.station.http("GET", "/export/journal").splitlines()]
+        return [e for e in entries if e["type"] == kind]
+
+    def check(self, slot, name, ending, code, *options):
+        unit = Unit(self.station, slot, hardware(name), *options)
+        view = self.station.ended(slot, unit.hardware)
+        self.assertEqual((view["ending"], view["code"]), (ending, code), name)
+        return unit
+
+    def keys_of(self, unit):
+        return int(self.station.sql("SELECT count(*) FROM identity_key k JOIN unit u ON u.id = k.unit "
+                                    f"WHERE u.hw = '{unit.hardware}'"))
+
+    def test_a_unit_without_a_random_generator_passes(self):
+        self.station.open_lot(self.product("accept_unattested = true"))
+        units = [self.check(slot, f"static {slot}", "passed", None, "--no-rng") for slot in self.station.slots[:3]]
+        self.assertEqual([self.keys_of(unit) for unit in units], [1, 1, 1])
+        self.assertEqual({e["peer"] for e in self.journal("key.commit")}, {"first-use"})
+        self.assertEqual(len(self.journal("key.deliver")), 3)
+        self.assertEqual(self.station.sql("SELECT count(*) FROM run_seal"), "0")
+        enrolled = [e["facts"] for e in self.journal("step.end") if e["step"] == "enrol"]
+        self.assertEqual({e["key"] for e in enrolled}, {"made in the token, wrapped"})
+        # It comes back and is recognised by the key that it was given.
+        units[0].pull()
+        self.station.emptied("1")
+        units[0].insert()
+        back = self.station.ended("1", units[0].hardware)
+        self.assertEqual(back["code"], "unit.already_passed")
+        # One with an --rng has no place here; one without has none in an ordinary product.
+        self.check("4", "ordinary", "rework", "unit.lacks_capability")
+
+    def test_a_key_that_did_not_arrive_is_sent_again(self):
+        self.station.open_lot(self.product("accept_unattested = true"))
+        unit = Unit(self.station, "1", hardware("cut"), "--no-rng", "--baud", "9600")
+        self.station.wait(lambda: self.keys_of(unit) == 1, "the key's commit")
+        unit.pull()     # its store-key takes a second and more on this line
+        self.station.emptied("1")
+        self.assertEqual(self.station.sql("SELECT count(*) FROM run_seal s JOIN identity_key k "
+                                          "ON k.fingerprint = s.fingerprint"), "1")
+        self.station.stop()     # and a restart of the station in between
+        self.station.start()
+        unit.command[-1] = "115200"
+        unit.insert()
+        view = self.station.ended("1", unit.hardware)
+        self.assertEqual((view["ending"], view["code"]), ("passed", None))
+        self.assertEqual(self.keys_of(unit), 1)
+        self.assertEqual(len(self.journal("key.deliver")), 1)
+        self.assertEqual(self.station.sql("SELECT count(*) FROM certificate"), "1")
+        self.assertEqual(self.station.sql("SELECT count(*) FROM run_seal"), "0")
+
+    def test_attestation_of_static_keys(self):
+        key, spki = maker(self.station.dir)
+        self.station.open_lot(self.product(f'attestation_key = "{spki}"'))
+        vouched = ("--no-rng", "--attest-by", key)
+        good = self.check("1", "vouched", "passed", None, *vouched)
+        self.assertEqual(self.journal("key.commit")[0]["peer"], "attested")
+        self.assertEqual(self.keys_of(good), 1)
+        for slot, name, options in (("2", "nobody's", ("--no-rng",)),
+                                    ("3", "another's", (*vouched, "--misbehave", "bad-attestation"))):
+            bad = self.check(slot, name, "quarantine", "identity.attestation", *options)
+            self.assertEqual(self.keys_of(bad), 0, name)    # nothing was made for it
+        self.check("4", "stuck", "quarantine", "unit.counter_back", *vouched, "--misbehave", "stuck-counter")
+
+    def test_attestation_of_keys_that_units_make(self):
+        key, spki = maker(self.station.dir)
+        self.station.open_lot(self.product(f'attestation_key = "{spki}"', wrapped=False))
+        self.check("1", "vouched", "passed", None, "--attest-by", key)
+        self.assertEqual(self.journal("key.commit")[0]["peer"], "attested")
+        bad = self.check("2", "unvouched", "quarantine", "identity.attestation")
+        self.assertEqual(self.keys_of(bad), 0)
+        bad = self.check("3", "another's", "quarantine", "identity.attestation", "--attest-by", key,
+                         "--misbehave", "bad-attestation")
+        self.assertEqual(self.keys_of(bad), 0)
+        self.check("4", "static", "rework", "unit.lacks_capability", "--no-rng")
+
+    def test_products_that_contradict_themselves_are_refused(self):
+        for lines in ((), ('attestation_key = "00"',), ('attestation_key = "00"', "accept_unattested = true")):
+            with self.assertRaises(Problem) as refused:
+                self.station.open_lot(self.product(*lines))
+            self.assertEqual(refused.exception.code, "config.invalid")
+        product = self.station.product(edits=[(IDENTITY, IDENTITY + 'key = "wrapped"\naccept_unattested = true\n')])
+        with self.assertRaises(Problem) as refused:
+            self.station.open_lot(product)
+        self.assertEqual(refused.exception.code, "config.invalid")
+
+
+if __name__ == "__main__":
+    unittest.main()
