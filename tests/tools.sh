@@ -3,8 +3,8 @@ jobs=${MINTMARK_JOBS:-$(nproc)}
 cache=$root/.cache
 mkdir -p "$cache"
 
-# step NAME COMMAND...: runs it, tells once a minute where it is, shows its figures (sweep, bench, note) and its time, and
-# the end of what it said if it failed.
+# step NAME COMMAND...: runs it, tells once a minute where it is, shows its figures (sweep, bench, note), its tables and
+# its time, and the end of what it said if it failed.
 step() {
   local name=$1 log status=0 began=$SECONDS pid told=0
   shift
@@ -19,7 +19,7 @@ step() {
     fi
   done
   wait $pid || status=$?
-  grep -E '^(sweep|bench|note) ' "$log"
+  grep -E '^(sweep|bench|note|\|) ' "$log"
   if [ $status = 0 ]; then
     printf '   %-28s ok   %4d s\n' "$name" $((SECONDS - began))
   else

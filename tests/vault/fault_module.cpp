@@ -1,0 +1,211 @@
+// See fault.hpp. Of the real module's list every function that Mintmark may call is replaced by one
+// that counts and may do harm; the others are handed on as they are.
+#include <chrono>
+#include <cstdlib>
+#include <cstring>
+#include <map>
+#include <mutex>
+#include <optional>
+#include <thread>
+
+#include "tests/vault/fault.hpp"
+
+namespace mintmark::fault {
+namespace {
+
+constexpr const char* kSoftHsm = "/usr/lib/softhsm/libsofthsm2.so";
+
+class Faults final : public Control {
+ public:
+  void arm(const Rule& rule) override {
+    std::lock_guard<std::mutex> guard(mutex_);
+    begin();
+    rule_ = rule;
+  }
+  void disarm() override {
+    std::lock_guard<std::mutex> guard(mutex_);
+    begin();
+    rule_.reset();
+  }
+  unsigned long fired() override {
+    std::lock_guard<std::mutex> guard(mutex_);
+    return fired_;
+  }
+  std::vector<Call> calls() override {
+    std::lock_guard<std::mutex> guard(mutex_);
+    return calls_;
+  }
+  const CK_FUNCTION_LIST& real() override { return *real_; }
+
+  CK_RV load() {
+    std::lock_guard<std::mutex> guard(mutex_);
+    if (real_ != nullptr) return CKR_OK;
+    const char* path = std::getenv("MINTMARK_FAULT_MODULE");
+    void* library = dlopen(path != nullptr ? path : kSoftHsm, RTLD_NOW | RTLD_LOCAL);
+    void* symbol = library != nullptr ? dlsym(library, "C_GetFunctionList") : nullptr;
+    if (symbol == nullptr) return CKR_GENERAL_ERROR;
+    return reinterpret_cast<CK_C_GetFunctionList>(symbol)(&real_);
+  }
+
+  // Counts the call; the rule, if it is the rule's.
+  std::optional<Rule> counted(const char* function) {
+    std::lock_guard<std::mutex> guard(mutex_);
+    unsigned long n = ++counts_[function];
+    calls_.push_back({function, n});
+    if (!rule_ || rule_->function != function || n < rule_->occurrence) return std::nullopt;
+    if (rule_->times != 0 && n >= rule_->occurrence + rule_->times) return std::nullopt;
+    ++fired_;
+    return rule_;
+  }
+
+  // C_GenerateRandom's bytes as the token gave them: what a generator that is stuck gives again.
+  void remember(const CK_BYTE* bytes, CK_ULONG size) {
+    std::lock_guard<std::mutex> guard(mutex_);
+    before_.assign(bytes, bytes + size);
+  }
+  void repeat(CK_BYTE* bytes, CK_ULONG size) {
+    std::lock_guard<std::mutex> guard(mutex_);
+    for (CK_ULONG i = 0; i < size; ++i)
+      bytes[i] = before_.empty() ? 0 : before_[i % before_.size()];
+  }
+
+ private:
+  void begin() {
+    counts_.clear();
+    calls_.clear();
+    fired_ = 0;
+  }
+
+  std::mutex mutex_;
+  CK_FUNCTION_LIST* real_ = nullptr;
+  std::optional<Rule> rule_;
+  std::map<std::string, unsigned long> counts_;
+  std::vector<Call> calls_;
+  unsigned long fired_ = 0;
+  std::vector<CK_BYTE> before_;
+};
+
+Faults& faults() {
+  static auto& one = *new Faults;
+  return one;
+}
+
+template <class Call>
+CK_RV harmed(const Rule& rule, const Call& call) {
+  if (rule.harm == Harm::refuse) return rule.rv;
+  if (rule.harm == Harm::delay)
+    std::this_thread::sleep_for(std::chrono::milliseconds(rule.milliseconds));
+  CK_RV rv = call();
+  return rule.harm == Harm::perform_refuse ? rule.rv : rv;
+}
+
+// One function of the list, under its own name.
+template <auto Member, class Type = decltype(Member)>
+struct Through;
+template <auto Member, class... Args>
+struct Through<Member, CK_RV (*CK_FUNCTION_LIST::*)(Args...)> {
+  static inline const char* name = "";
+  static CK_RV call(Args... args) {
+    auto rule = faults().counted(name);
+    auto real = [&] { return (faults().real().*Member)(args...); };
+    return rule ? harmed(*rule, real) : real();
+  }
+};
+
+template <auto Member>
+void replace(CK_FUNCTION_LIST& list, const char* name) {
+  Through<Member>::name = name;
+  list.*Member = Through<Member>::call;
+}
+
+CK_RV generate_random(CK_SESSION_HANDLE session, CK_BYTE* out, CK_ULONG size) {
+  auto rule = faults().counted("C_GenerateRandom");
+  auto real = [&] { return faults().real().C_GenerateRandom(session, out, size); };
+  CK_RV rv = rule ? harmed(*rule, real) : real();
+  if (rv != CKR_OK) return rv;
+  if (rule && rule->harm == Harm::zero_random) std::memset(out, 0, size);
+  if (rule && rule->harm == Harm::repeat_random) faults().repeat(out, size);
+  faults().remember(out, size);
+  return rv;
+}
+
+CK_RV sign(CK_SESSION_HANDLE session, CK_BYTE* data, CK_ULONG size, CK_BYTE* signature,
+           CK_ULONG* signature_size) {
+  auto rule = faults().counted("C_Sign");
+  auto real = [&] {
+    return faults().real().C_Sign(session, data, size, signature, signature_size);
+  };
+  CK_RV rv = rule ? harmed(*rule, real) : real();
+  if (rule && rule->harm == Harm::forge_signature && rv == CKR_OK) signature[0] ^= 1;
+  return rv;
+}
+
+CK_RV get_function_list(CK_FUNCTION_LIST** out);
+
+// Every function that Mintmark calls; a new one belongs here too.
+CK_FUNCTION_LIST replaced(CK_FUNCTION_LIST list) {
+  using L = CK_FUNCTION_LIST;
+  list.C_GetFunctionList = get_function_list;
+  list.C_GenerateRandom = generate_random;
+  list.C_Sign = sign;
+  replace<&L::C_Initialize>(list, "C_Initialize");
+  replace<&L::C_Finalize>(list, "C_Finalize");
+  replace<&L::C_GetInfo>(list, "C_GetInfo");
+  replace<&L::C_GetSlotList>(list, "C_GetSlotList");
+  replace<&L::C_GetSlotInfo>(list, "C_GetSlotInfo");
+  replace<&L::C_GetTokenInfo>(list, "C_GetTokenInfo");
+  replace<&L::C_GetMechanismList>(list, "C_GetMechanismList");
+  replace<&L::C_GetMechanismInfo>(list, "C_GetMechanismInfo");
+  replace<&L::C_InitToken>(list, "C_InitToken");
+  replace<&L::C_InitPIN>(list, "C_InitPIN");
+  replace<&L::C_OpenSession>(list, "C_OpenSession");
+  replace<&L::C_CloseSession>(list, "C_CloseSession");
+  replace<&L::C_CloseAllSessions>(list, "C_CloseAllSessions");
+  replace<&L::C_GetSessionInfo>(list, "C_GetSessionInfo");
+  replace<&L::C_Login>(list, "C_Login");
+  replace<&L::C_Logout>(list, "C_Logout");
+  replace<&L::C_CreateObject>(list, "C_CreateObject");
+  replace<&L::C_CopyObject>(list, "C_CopyObject");
+  replace<&L::C_DestroyObject>(list, "C_DestroyObject");
+  replace<&L::C_GetAttributeValue>(list, "C_GetAttributeValue");
+  replace<&L::C_SetAttributeValue>(list, "C_SetAttributeValue");
+  replace<&L::C_FindObjectsInit>(list, "C_FindObjectsInit");
+  replace<&L::C_FindObjects>(list, "C_FindObjects");
+  replace<&L::C_FindObjectsFinal>(list, "C_FindObjectsFinal");
+  replace<&L::C_EncryptInit>(list, "C_EncryptInit");
+  replace<&L::C_Encrypt>(list, "C_Encrypt");
+  replace<&L::C_DecryptInit>(list, "C_DecryptInit");
+  replace<&L::C_Decrypt>(list, "C_Decrypt");
+  replace<&L::C_SignInit>(list, "C_SignInit");
+  replace<&L::C_VerifyInit>(list, "C_VerifyInit");
+  replace<&L::C_Verify>(list, "C_Verify");
+  replace<&L::C_GenerateKey>(list, "C_GenerateKey");
+  replace<&L::C_GenerateKeyPair>(list, "C_GenerateKeyPair");
+  replace<&L::C_WrapKey>(list, "C_WrapKey");
+  replace<&L::C_UnwrapKey>(list, "C_UnwrapKey");
+  replace<&L::C_DeriveKey>(list, "C_DeriveKey");
+  return list;
+}
+
+CK_RV get_function_list(CK_FUNCTION_LIST** out) {
+  if (out == nullptr) return CKR_ARGUMENTS_BAD;
+  if (CK_RV rv = faults().load(); rv != CKR_OK) return rv;
+  static CK_FUNCTION_LIST list = replaced(faults().real());
+  *out = &list;
+  return CKR_OK;
+}
+
+}  // namespace
+}  // namespace mintmark::fault
+
+extern "C" {
+
+__attribute__((visibility("default"))) CK_RV C_GetFunctionList(CK_FUNCTION_LIST** out) {
+  return mintmark::fault::get_function_list(out);
+}
+
+__attribute__((visibility("default"))) mintmark::fault::Control* mintmark_fault_control() {
+  mintmark::fault::faults().load();
+  return &mintmark::fault::faults();
+}
+}
