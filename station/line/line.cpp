@@ -9,12 +9,12 @@
 namespace mintmark {
 
 Line::Impl::Impl(const asio::any_io_executor& executor, Services services,
-                 std::vector<SlotConfig> slots)
+                 std::vector<std::unique_ptr<Slot>> slots)
     : executor_(executor),
       services_(services),
       provisioner_(services, [this](const Passage& passage) { show(passage); }),
       changed_(executor) {
-  for (SlotConfig& config : slots) benches_.emplace_back(make_slot(executor_, std::move(config)));
+  for (auto& slot : slots) benches_.emplace_back(std::move(slot));
 }
 
 // A coroutine that nobody awaits. A Fault in it is the station's, not a unit's: it is logged and
@@ -50,7 +50,17 @@ void Line::Impl::stop() {
   for (const auto& stop : stops) stop->emit(asio::cancellation_type::terminal);
 }
 
+static std::vector<std::unique_ptr<Slot>> make_slots(const asio::any_io_executor& executor,
+                                                     std::vector<SlotConfig> configs) {
+  std::vector<std::unique_ptr<Slot>> out;
+  for (SlotConfig& config : configs) out.push_back(make_slot(executor, std::move(config)));
+  return out;
+}
+
 Line::Line(const asio::any_io_executor& executor, Services services, std::vector<SlotConfig> slots)
+    : Line(executor, services, make_slots(executor, std::move(slots))) {}
+Line::Line(const asio::any_io_executor& executor, Services services,
+           std::vector<std::unique_ptr<Slot>> slots)
     : impl_(std::make_shared<Impl>(executor, services, std::move(slots))) {}
 Line::~Line() = default;
 

@@ -28,6 +28,9 @@ struct OrderFiles {
 class Line {
  public:
   Line(const asio::any_io_executor& executor, Services services, std::vector<SlotConfig> slots);
+  // With slots that somebody else made.
+  Line(const asio::any_io_executor& executor, Services services,
+       std::vector<std::unique_ptr<Slot>> slots);
   ~Line();
 
   // Resumes the runs that wait for labels and serves every slot until stop().

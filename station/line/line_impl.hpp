@@ -25,7 +25,8 @@ struct Bench {
 
 class Line::Impl : public std::enable_shared_from_this<Line::Impl> {
  public:
-  Impl(const asio::any_io_executor& executor, Services services, std::vector<SlotConfig> slots);
+  Impl(const asio::any_io_executor& executor, Services services,
+       std::vector<std::unique_ptr<Slot>> slots);
 
   void start();
   void stop();

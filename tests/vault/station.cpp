@@ -1,0 +1,232 @@
+#include "tests/vault/station.hpp"
+
+#include <openssl/evp.h>
+#include <spdlog/sinks/ostream_sink.h>
+#include <spdlog/spdlog.h>
+
+#include <fstream>
+#include <iterator>
+#include <stdexcept>
+
+#include "station/credential/idevid.hpp"
+#include "station/words/clock.hpp"
+#include "station/words/crypto.hpp"
+
+namespace mintmark {
+
+// --- Owner ---
+
+static Bytes read_example(const std::string& name) {
+  std::ifstream file(std::string(MINTMARK_SOURCE) + "/deploy/examples/" + name, std::ios::binary);
+  if (!file) throw std::runtime_error("no example " + name);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+Owner::Owner() : key_(EVP_PKEY_Q_keygen(nullptr, nullptr, "ED25519")) {}
+Owner::~Owner() { EVP_PKEY_free(key_); }
+
+Bytes Owner::public_key() const {
+  Bytes out(32);
+  std::size_t size = out.size();
+  if (EVP_PKEY_get_raw_public_key(key_, out.data(), &size) != 1) throw std::runtime_error("key");
+  return out;
+}
+
+OrderFiles Owner::order(const std::string& station, int number, int quantity) const {
+  OrderFiles out;
+  out.product = read_example("lamp.toml");
+  out.templates["device"] = read_example("label-device.zpl");
+  std::string prefix = "L" + std::to_string(number) + "-";
+  Json json;
+  json["order"] = uuid_v7(random_bytes(16));
+  json["station"] = station;
+  json["product"] = {{"name", "Aurora Lamp"}, {"number", 1}, {"sha256", hex(sha256(out.product))}};
+  json["quantity"] = quantity;
+  json["spares"] = 0;
+  json["serials"] = Json::array({{{"first", prefix + "000001"}, {"last", prefix + "009999"}}});
+  json["not_after"] = "2999-12-31";
+  json["kind"] = "trial";
+  out.order = to_bytes(view(json.dump()));
+  Bytes signature(64);
+  std::size_t size = signature.size();
+  EVP_MD_CTX* context = EVP_MD_CTX_new();
+  EVP_DigestSignInit(context, nullptr, nullptr, nullptr, key_);
+  EVP_DigestSign(context, signature.data(), &size, out.order.data(), out.order.size());
+  EVP_MD_CTX_free(context);
+  out.signature = base64(signature);
+  return out;
+}
+
+// --- Outside ---
+
+Outside::Outside(const std::string& path) {
+  if (sqlite3_open_v2(path.c_str(), &db_, SQLITE_OPEN_READONLY, nullptr) != SQLITE_OK)
+    throw std::runtime_error("ledger");
+  sqlite3_busy_timeout(db_, 5000);
+}
+Outside::~Outside() { sqlite3_close(db_); }
+
+std::vector<Bytes> Outside::rows(const char* sql, const std::string& value) {
+  sqlite3_stmt* statement = nullptr;
+  if (sqlite3_prepare_v2(db_, sql, -1, &statement, nullptr) != SQLITE_OK)
+    throw std::runtime_error(sqlite3_errmsg(db_));
+  if (sqlite3_bind_parameter_count(statement) > 0)
+    sqlite3_bind_text(statement, 1, value.data(), static_cast<int>(value.size()), SQLITE_TRANSIENT);
+  std::vector<Bytes> out;
+  while (sqlite3_step(statement) == SQLITE_ROW) {
+    const auto* data = static_cast<const std::uint8_t*>(sqlite3_column_blob(statement, 0));
+    out.emplace_back(data, data + sqlite3_column_bytes(statement, 0));
+  }
+  sqlite3_finalize(statement);
+  return out;
+}
+
+std::string Outside::one(const char* sql, const std::string& value) {
+  std::vector<Bytes> found = rows(sql, value);
+  return found.empty() ? "" : std::string(text(found.front()));
+}
+
+std::vector<Bytes> Outside::fingerprints(const std::string& hardware) {
+  return rows(
+      "SELECT f.value FROM fingerprint f JOIN unit u ON u.id = f.unit WHERE u.hw = ? "
+      "AND u.source = 'demo-otp'",
+      hardware);
+}
+
+// --- Station ---
+
+static std::string make_ledger(const TemporaryDirectory& directory, Vault& vault,
+                               const Owner& owner) {
+  Birth birth;
+  birth.station = uuid_v4(vault.random(16));
+  birth.ledger = uuid_v4(vault.random(16));
+  birth.demo = true;
+  birth.owner_key = owner.public_key();
+  birth.fingerprint_check = vault.check_value();
+  birth.journal_key = vault.journal_public_key();
+  birth.ca = make_ca_certificate(vault, "Sweep CA " + birth.station.substr(0, 8));
+  birth.created_by = "sweep";
+  birth.created_at = utc_now();
+  std::string path = (directory.path() / "ledger.db").string();
+  Ledger::create(path, birth);
+  return path;
+}
+
+static std::shared_ptr<spdlog::logger> logger_into(std::ostream& out) {
+  auto sink = std::make_shared<spdlog::sinks::ostream_sink_mt>(out);
+  auto logger = std::make_shared<spdlog::logger>("station", sink);
+  logger->set_level(spdlog::level::trace);
+  return logger;
+}
+
+Station::Station(const TokenConfig& config, const Owner& owner)
+    : owner_(owner),
+      vault(config),
+      path(make_ledger(directory, vault, owner)),
+      ledger(path),
+      outside(path),
+      line_(io_.get_executor(), services(), slots()) {
+  spdlog::set_default_logger(logger_into(log_));
+  hearing_ = line_.subscribe(
+      [this](std::uint64_t, const std::string& name, const Json& data) { hear(name, data); });
+  line_.start();
+}
+
+Station::~Station() {
+  line_.stop();
+  io_.restart();
+  io_.poll();
+  pool_.join();
+  io_.restart();
+  io_.poll();
+  hearing_.reset();
+}
+
+std::vector<std::unique_ptr<Slot>> Station::slots() {
+  auto committed = [this](const std::string& hardware) { return outside.fingerprints(hardware); };
+  auto slot = std::make_unique<MemorySlot>(io_.get_executor(), committed);
+  slot_ = slot.get();
+  std::vector<std::unique_ptr<Slot>> out;
+  out.push_back(std::move(slot));
+  return out;
+}
+
+std::string Station::new_hardware() { return hex(random_bytes(8)); }
+
+template <class T>
+T Station::run(Task<T> task) {
+  std::optional<T> out;
+  std::exception_ptr error;
+  asio::co_spawn(io_, std::move(task), [&](std::exception_ptr failed, T value) {
+    error = failed;
+    out.emplace(std::move(value));
+  });
+  io_.restart();
+  while (!out && !error) io_.run_one();
+  if (error) std::rethrow_exception(error);
+  return std::move(*out);
+}
+
+void Station::hear(const std::string& name, const Json& data) {
+  if (name == "station") refreshed_ = true;
+  if (name == "slot") {
+    state_ = data["state"];
+    code_ = data["code"].is_null() ? "" : data["code"].get<std::string>();
+    run_ = data["run"].is_null() ? "" : data["run"].get<std::string>();
+    if (state_ == "ended") refreshed_ = false;
+  }
+  if (name != "pending") return;
+  for (const Json& entry : data["pending"]) {
+    std::string symbol = entry["symbol"];
+    if (std::exchange(scanned_[symbol], true)) continue;
+    auto done = [](const std::exception_ptr&, const Json&) {};
+    asio::co_spawn(io_, line_.scan(Actor("operator"), "SLOT:1", symbol), done);
+  }
+}
+
+// A passage that has ended is followed by its refresh; everything else by nothing.
+bool Station::settled() const {
+  if (!slot_->is_resting()) return false;
+  return state_ == "paused" || (state_ == "ended" && (refreshed_ || run_.empty()));
+}
+
+void Station::turn(const std::function<bool()>& until, bool& hung) {
+  auto limit = std::chrono::steady_clock::now() + std::chrono::seconds(30);
+  while (!until() && !hung) {
+    if (io_.stopped()) io_.restart();
+    io_.run_one_for(std::chrono::milliseconds(100));
+    hung = std::chrono::steady_clock::now() > limit;
+  }
+}
+
+Stay Station::pass(MemoryUnit& unit) {
+  Stay out;
+  state_.clear();
+  turn([this] { return slot_->is_waiting(); }, out.hung);
+  slot_->seat(unit);
+  turn([this] { return settled(); }, out.hung);
+  out.state = state_;
+  out.code = code_;
+  sent = slot_->take_sent();
+  try {
+    run(line_.checkpoint(Actor("auditor"), ""));
+  } catch (const Fault& fault) {
+    out.checkpoint = fault.code();
+  }
+  slot_->unseat();
+  turn([this] { return slot_->is_waiting(); }, out.hung);
+  return out;
+}
+
+Lot Station::open_lot(int quantity) {
+  return run(
+      line_.open_lot(Actor("owner"), owner_.order(ledger.birth().station, ++orders_, quantity)));
+}
+
+Lot Station::close_lot(const std::string& lot) { return run(line_.close_lot(Actor("lead"), lot)); }
+
+std::optional<std::string> Station::stopped() {
+  return ledger.read_now([](Reader& db) { return lots::stopped(db); });
+}
+
+}  // namespace mintmark

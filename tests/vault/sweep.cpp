@@ -1,0 +1,379 @@
+// The sweep: a fault at every PKCS#11 call of a unit's run, one at a time, and a look from outside
+// after each. MINTMARK_SOAK=1 takes every fault at every call of a reconnect too.
+#include <spdlog/spdlog.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cstdio>
+#include <cstdlib>
+#include <iostream>
+#include <thread>
+
+#include "hsm/module.hpp"
+#include "hsm/rv.hpp"
+#include "tests/vault/checks.hpp"
+#include "tests/vault/fault.hpp"
+
+// The vault syncs every disk of the machine when a token key was made. What a power cut does is not
+// tried here, and others work on this machine.
+extern "C" void sync() noexcept {}
+
+namespace mintmark {
+namespace {
+
+using fault::Harm;
+using fault::Rule;
+
+struct Kind {
+  std::string name;
+  Harm harm;
+  CK_RV rv = CKR_OK;
+  unsigned long times = 1;
+};
+
+// The classes of return values that a token can fail with, and one that nobody knows.
+constexpr CK_RV kValues[] = {
+    CKR_SESSION_HANDLE_INVALID,
+    CKR_SESSION_CLOSED,
+    CKR_OPERATION_ACTIVE,
+    CKR_OPERATION_NOT_INITIALIZED,
+    CKR_USER_NOT_LOGGED_IN,
+    CKR_DEVICE_ERROR,
+    CKR_DEVICE_REMOVED,
+    CKR_TOKEN_NOT_PRESENT,
+    CKR_TOKEN_NOT_RECOGNIZED,
+    CKR_CRYPTOKI_NOT_INITIALIZED,
+    CKR_GENERAL_ERROR,
+    CKR_FUNCTION_FAILED,
+    CKR_OBJECT_HANDLE_INVALID,
+    CKR_KEY_HANDLE_INVALID,
+    CKR_DEVICE_MEMORY,
+    CKR_HOST_MEMORY,
+    CKR_PIN_INCORRECT,
+    CKR_PIN_LOCKED,
+    CKR_KEY_UNEXTRACTABLE,
+    CKR_MECHANISM_INVALID,
+    CKR_MECHANISM_PARAM_INVALID,
+    CKR_BUFFER_TOO_SMALL,
+    0x80000123,
+};
+
+std::vector<Kind> make_kinds() {
+  std::vector<Kind> out;
+  for (CK_RV rv : kValues) out.push_back({pkcs11::name_of(rv), Harm::refuse, rv});
+  for (CK_RV rv : {CKR_DEVICE_ERROR, CKR_SESSION_HANDLE_INVALID, CKR_USER_NOT_LOGGED_IN,
+                   CKR_GENERAL_ERROR, CKR_DEVICE_MEMORY})
+    out.push_back({"done, and " + pkcs11::name_of(rv), Harm::perform_refuse, rv});
+  for (CK_RV rv : {CKR_DEVICE_REMOVED, CKR_TOKEN_NOT_PRESENT, CKR_CRYPTOKI_NOT_INITIALIZED,
+                   CKR_SESSION_HANDLE_INVALID, CKR_USER_NOT_LOGGED_IN})
+    out.push_back({"from here on " + pkcs11::name_of(rv), Harm::refuse, rv, 0});
+  out.push_back({"delay", Harm::delay});
+  return out;
+}
+
+// C_GenerateRandom can also lie.
+const std::vector<Kind>& kinds_for(const std::string& function) {
+  static const std::vector<Kind> all = make_kinds();
+  static const std::vector<Kind> random = [] {
+    auto out = make_kinds();
+    out.push_back({"zeros", Harm::zero_random});
+    out.push_back({"the block before again", Harm::repeat_random});
+    out.push_back({"from here on zeros", Harm::zero_random, CKR_OK, 0});
+    return out;
+  }();
+  return function == "C_GenerateRandom" ? random : all;
+}
+
+// How a run meets the token: with a connection, or with one that has just gone.
+enum class Token { connected, gone };
+
+struct Target {
+  fault::Call call;
+  Token token;
+};
+
+class Sweep {
+ public:
+  Sweep(unsigned shard, unsigned shards)
+      : control_(fault::control(MINTMARK_FAULT_MODULE)),
+        slot_(slot_of_token()),
+        shard_(shard),
+        shards_(shards) {}
+
+  void units();
+  bool notices_a_forged_fingerprint();
+  int tried() const { return tried_; }
+  int violations() const { return checks_.violations(); }
+
+ private:
+  CK_SLOT_ID slot_of_token();
+  void begin_station();
+  void retire_station();
+  std::vector<fault::Call> dry_run(Token token);
+  std::vector<Target> targets();
+  void prepare(Token token);
+  void try_one(const Target& target, const Kind& kind);
+  void finish(MemoryUnit& unit, Stay& stay);
+  void next_unit();
+  bool says_why(const Stay& stay);
+  bool has_passed(const MemoryUnit& unit);
+  void look(MemoryUnit& unit, const Stay& stay);
+
+  fault::Control& control_;
+  CK_SLOT_ID slot_;
+  unsigned shard_, shards_, number_ = 0;
+  Owner owner_;
+  Checks checks_;
+  TemporaryDirectory flashes_;
+  std::unique_ptr<Station> station_;
+  std::string seal_key_;
+  int tried_ = 0, silent_ = 0;
+  int age_ = 0;  // tries of this station
+};
+
+CK_SLOT_ID Sweep::slot_of_token() {
+  pkcs11::TokenUri uri(fault_token().uri());  // first: the module reads where its tokens are once
+  return pkcs11::Module::load(MINTMARK_FAULT_MODULE).find(uri);
+}
+
+void Sweep::begin_station() {
+  control_.disarm();
+  clear_pin_mark(fault_token().inner().state_dir());
+  station_ = std::make_unique<Station>(fault_token().config(2), owner_);
+  seal_key_ = station_->open_lot(500).seal_key;
+  age_ = 0;
+}
+
+void Sweep::retire_station() {
+  checks_.no_secret_in_files(*station_);
+  station_->vault.destroy_lot_key(seal_key_);
+  station_.reset();
+}
+
+// Sessions and login end at once, as where another program closed them or a device was reset.
+void Sweep::prepare(Token token) {
+  if (token == Token::gone) control_.real().C_CloseAllSessions(slot_);
+}
+
+std::vector<fault::Call> Sweep::dry_run(Token token) {
+  begin_station();
+  std::vector<fault::Call> calls;
+  for (int i = 0; i < 2; ++i) {
+    MemoryUnit unit(flashes_.path(), station_->new_hardware());
+    if (i == 1) prepare(token);
+    control_.disarm();
+    Stay stay = station_->pass(unit);
+    calls = control_.calls();
+    look(unit, stay);
+    if (!has_passed(unit)) checks_.violation("a run without any fault does not pass");
+  }
+  retire_station();
+  return calls;
+}
+
+// Every call of a run. Of a run that has to connect again, the calls that the other has not: those
+// are many and alike.
+std::vector<Target> Sweep::targets() {
+  std::vector<Target> out;
+  std::map<std::string, unsigned long> known;
+  for (const fault::Call& call : dry_run(Token::connected)) {
+    known[call.function] = call.occurrence;
+    out.push_back({call, Token::connected});
+  }
+  for (const fault::Call& call : dry_run(Token::gone))
+    if (call.occurrence > known[call.function]) out.push_back({call, Token::gone});
+  return out;
+}
+
+bool Sweep::has_passed(const MemoryUnit& unit) {
+  return station_->outside.one(
+             "SELECT ending FROM run JOIN unit ON unit.id = run.unit WHERE unit.hw = ? "
+             "ORDER BY run.id DESC LIMIT 1",
+             unit.hardware()) == "passed";
+}
+
+// The token works again: what of it was lost is found again by the first call.
+void Sweep::look(MemoryUnit& unit, const Stay& stay) {
+  try {
+    station_->vault.check_value();
+  } catch (const Fault& fault) {
+    if (fault.code() != "token.away") checks_.violation(std::string("the token: ") + fault.what());
+  }
+  checks_.look(*station_, unit, stay);
+  station_->clear_log();
+}
+
+// The station stands still, and says what a person has to do.
+bool Sweep::says_why(const Stay& stay) {
+  return station_->stopped() || stay.code == "rng.broken" || stay.code == "station.stopped";
+}
+
+void Sweep::finish(MemoryUnit& unit, Stay& stay) {
+  for (int i = 0; i < 2 && !has_passed(unit) && !says_why(stay); ++i) {
+    stay = station_->pass(unit);
+    look(unit, stay);
+  }
+  if (!has_passed(unit) && !says_why(stay))
+    checks_.violation("the unit does not get on: " + stay.code);
+}
+
+void Sweep::next_unit() {
+  MemoryUnit unit(flashes_.path(), station_->new_hardware());
+  Stay stay;
+  for (int i = 0; i < 2 && !has_passed(unit); ++i) {
+    stay = station_->pass(unit);
+    look(unit, stay);
+  }
+  if (!has_passed(unit) && !says_why(stay))
+    checks_.violation("the next unit does not pass: " + stay.code);
+  if (!has_passed(unit)) age_ = 1000;  // a person must act: this station is done
+}
+
+void Sweep::try_one(const Target& target, const Kind& kind) {
+  if (!station_) begin_station();
+  const std::string& function = target.call.function;
+  checks_.during(function + " " + std::to_string(target.call.occurrence) +
+                 (target.token == Token::gone ? " (connecting): " : ": ") + kind.name);
+  Rule rule;
+  rule.function = function;
+  rule.occurrence = target.call.occurrence;
+  rule.times = kind.times;
+  rule.harm = kind.harm;
+  rule.rv = kind.rv;
+  rule.milliseconds = 5;
+  MemoryUnit unit(flashes_.path(), station_->new_hardware());
+  prepare(target.token);
+  control_.arm(rule);
+  Stay stay = station_->pass(unit);
+  bool fired = control_.fired() > 0;
+  control_.disarm();
+  clear_pin_mark(fault_token().inner().state_dir());  // a person has looked at the PIN
+  look(unit, stay);
+  finish(unit, stay);
+  next_unit();
+  fired ? ++tried_ : ++silent_;
+  if (tried_ % 200 == 0) std::cout << "tried " << tried_ << " at " << function << std::endl;
+  if (++age_ > 30) retire_station();
+}
+
+void Sweep::units() {
+  bool soak = std::getenv("MINTMARK_SOAK") != nullptr;
+  const auto all = targets();
+  std::map<std::string, std::size_t> seen;
+  for (const Target& target : all) {
+    const auto& kinds = kinds_for(target.call.function);
+    // The attributes of keys are read by some 200 calls that are alike: each gets some of the
+    // faults and all together every one, many times.
+    bool some = target.token == Token::gone && target.call.function == "C_GetAttributeValue";
+    std::size_t first = seen[target.call.function]++;
+    for (std::size_t i = 0; i < kinds.size(); ++i) {
+      if (some && !soak && i != first % kinds.size()) continue;
+      if (number_++ % shards_ == shard_) try_one(target, kinds[i]);
+    }
+  }
+  if (station_) retire_station();
+  std::printf("calls of a run: %zu; faults that met no call: %d\n", all.size(), silent_);
+}
+
+// A sweep that finds nothing may be blind: a token that answers with another fingerprint than the
+// secret's must not get past it.
+bool Sweep::notices_a_forged_fingerprint() {
+  auto calls = dry_run(Token::connected);
+  begin_station();
+  Checks blind;
+  std::swap(blind, checks_);
+  std::cout.setstate(std::ios::failbit);  // these are wanted
+  for (const fault::Call& call : calls) {
+    if (call.function != "C_Sign") continue;
+    Rule rule;
+    rule.function = "C_Sign";
+    rule.occurrence = call.occurrence;
+    rule.harm = Harm::forge_signature;
+    MemoryUnit unit(flashes_.path(), station_->new_hardware());
+    control_.arm(rule);
+    Stay stay = station_->pass(unit);
+    control_.disarm();
+    look(unit, stay);
+  }
+  std::cout.clear();
+  std::swap(blind, checks_);
+  retire_station();
+  return blind.violations() > 0;
+}
+
+// Every spelling of a planted secret is found.
+bool finds_planted_secrets() {
+  Bytes secret = to_bytes(view("K7QM2XRD9HVTWN4C"));
+  std::string file =
+      "....K7QM2XRD9HVTWN4C.." + hex(secret) + ".." + base64(secret) + "..K7QM-2XRD-9HVT-WN4C..";
+  for (std::uint8_t c : secret) file += {static_cast<char>(c), '\0'};
+  return exposures({secret}, "file", file).size() == 5 &&
+         exposures({to_bytes(view("K7QM2XRD9HVTWN4D"))}, "file", file).empty();
+}
+
+struct Result {
+  int tried = 0, violations = 0;
+};
+
+Result work(unsigned shard, unsigned shards) {
+  Sweep sweep(shard, shards);
+  Result out;
+  if (shard == 0 && !(finds_planted_secrets() && sweep.notices_a_forged_fingerprint())) {
+    std::printf("violation: the sweep is blind\n");
+    out.violations = 1;
+  }
+  sweep.units();
+  out.tried = sweep.tried();
+  out.violations += sweep.violations();
+  return out;
+}
+
+// One process for each core, each with a token of its own, begun before any of them has threads.
+Result fork_all(unsigned shards) {
+  std::array<int, 2> results{};
+  if (pipe(results.data()) != 0) std::abort();
+  std::vector<pid_t> children;
+  for (unsigned shard = 0; shard < shards; ++shard) {
+    pid_t child = fork();
+    if (child == 0) {
+      Result result;
+      try {
+        result = work(shard, shards);
+      } catch (const std::exception& e) {
+        std::printf("violation: the sweep broke off: %s\n", e.what());
+        result.violations = 1;
+      }
+      std::fflush(nullptr);
+      bool told = write(results[1], &result, sizeof result) == sizeof result;
+      std::exit(told ? 0 : 1);
+    }
+    children.push_back(child);
+  }
+  Result all;
+  close(results[1]);
+  for (Result one; read(results[0], &one, sizeof one) == sizeof one;) {
+    all.tried += one.tried;
+    all.violations += one.violations;
+  }
+  for (pid_t child : children) {
+    int status = 0;
+    waitpid(child, &status, 0);
+    if (status != 0) ++all.violations;
+  }
+  return all;
+}
+
+}  // namespace
+}  // namespace mintmark
+
+int main() {
+  using namespace mintmark;
+  if (access("/dev/shm", W_OK) == 0) setenv("TMPDIR", "/dev/shm", 1);
+  unsigned cores = std::clamp(std::thread::hardware_concurrency(), 1U, 8U);
+  if (const char* asked = std::getenv("MINTMARK_JOBS")) cores = std::max(1, std::atoi(asked));
+  Result result = fork_all(cores);
+  std::printf("sweep vault: tried %d, violations %d\n", result.tried, result.violations);
+  return result.violations == 0 && result.tried >= 1000 ? 0 : 1;
+}
