@@ -51,7 +51,8 @@ InitializeArgs::InitializeArgs(char* parameters) {
 void Module::initialize() {
   InitializeArgs args(parameters_.data());
   CK_RV rv = functions_->C_Initialize(&args.standard);
-  ours_ = rv == CKR_OK;
+  // One that fails is ours, too: it is tried again when the token is asked for again.
+  ours_ = rv != CKR_CRYPTOKI_ALREADY_INITIALIZED;
   if (rv != CKR_CRYPTOKI_ALREADY_INITIALIZED) must("C_Initialize", rv);
 }
 

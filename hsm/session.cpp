@@ -115,7 +115,8 @@ std::optional<Secret> Session::gcm_decrypt(CK_OBJECT_HANDLE key, View iv, View a
   CK_ULONG size = out.size();
   CK_RV rv =
       api().C_Decrypt(handle_, input(sealed), sealed.size(), out.mutable_view().data(), &size);
-  if (is_broken_seal(rv)) return std::nullopt;
+  spoilt_ = is_broken_seal(rv);
+  if (spoilt_) return std::nullopt;
   check("C_Decrypt", rv);
   out.shrink(size);
   return out;
@@ -220,7 +221,7 @@ SessionPool::Lease::Lease(SessionPool& pool, std::unique_ptr<Session> session)
     : pool_(pool), session_(std::move(session)), exceptions_(std::uncaught_exceptions()) {}
 
 SessionPool::Lease::~Lease() {
-  if (std::uncaught_exceptions() > exceptions_) session_.reset();
+  if (std::uncaught_exceptions() > exceptions_ || session_->is_spoilt()) session_.reset();
   pool_.put(std::move(session_));
 }
 

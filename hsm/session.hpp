@@ -38,7 +38,8 @@ class Session {
   void random(std::span<std::uint8_t> out);
   Bytes sign(CK_MECHANISM_TYPE mechanism, CK_OBJECT_HANDLE key, View data);
   Bytes gcm_encrypt(CK_OBJECT_HANDLE key, View iv, View aad, View plain);
-  // nullopt where the token says that this is no ciphertext of key, IV and AAD.
+  // nullopt where the token says that this is no ciphertext of key, IV and AAD. SoftHSM2 says the
+  // same of any trouble, so the session counts as spoilt then.
   std::optional<Secret> gcm_decrypt(CK_OBJECT_HANDLE key, View iv, View aad, View sealed);
 
   // Fault CKR_USER_NOT_LOGGED_IN rather than a list without the private objects.
@@ -56,6 +57,8 @@ class Session {
   void change(CK_OBJECT_HANDLE object, Attributes to);
   void destroy(CK_OBJECT_HANDLE object);
 
+  bool is_spoilt() const { return spoilt_; }  // must not be lent again
+
  private:
   const CK_FUNCTION_LIST& api() const { return module_.api(); }
   void check(std::string_view call, CK_RV rv);
@@ -63,11 +66,12 @@ class Session {
 
   Module& module_;
   CK_SESSION_HANDLE handle_ = CK_INVALID_HANDLE;
-  bool gone_ = false;  // the token says that there is no such session
+  bool gone_ = false;    // the token says that there is no such session
+  bool spoilt_ = false;  // an operation of it may still be active
 };
 
-// At most `limit` read-only sessions, opened when first needed. A lease that an exception ends
-// closes its session instead of giving it back.
+// At most `limit` read-only sessions, opened when first needed. A lease that an exception ends, or
+// whose session is spoilt, closes it instead of giving it back.
 class SessionPool {
  public:
   SessionPool(Module& module, CK_SLOT_ID slot, int limit)

@@ -22,6 +22,7 @@ using Repeat = pkcs11::Link::Repeat;
 struct Vault::State {
   explicit State(const TokenConfig& config) : link(config) {}
   void change(const std::function<void(Connection&, Session&)>& work);
+  bool has_after_all(const std::string& label);
 
   Link link;
   BlockRepeatTest health;
@@ -93,15 +94,18 @@ Bytes Vault::seal(const std::string& lot_key_label, const Iv& iv, View aad, cons
 Secret Vault::open(const std::string& lot_key_label, const Iv& iv, View aad, View sealed) {
   Fault broken("seal.broken", {{"key", lot_key_label}});
   if (sealed.size() < 16) throw broken;
-  std::optional<Secret> plain;
-  bool alone = state_->link.run(Repeat::yes, [&](Connection& connection, Session& session) {
-    CK_OBJECT_HANDLE key = connection.lot_key(session, lot_key_label);
-    plain = session.gcm_decrypt(key, iv, aad, sealed);
-    return plain.has_value();
-  });
-  if (alone) return std::move(*plain);
-  // SoftHSM2 says "general error" both for a tag that does not fit and for a device in trouble: a
-  // token that still answers has told us of the tag.
+  // SoftHSM2 says "general error" both for a tag that does not fit and for a device in trouble. One
+  // that says so twice, each time in a session of its own, and still answers, has told us of the
+  // tag.
+  for (int tries = 0; tries < 2; ++tries) {
+    std::optional<Secret> plain;
+    bool opens = state_->link.run(Repeat::yes, [&](Connection& connection, Session& session) {
+      CK_OBJECT_HANDLE key = connection.lot_key(session, lot_key_label);
+      plain = session.gcm_decrypt(key, iv, aad, sealed);
+      return plain.has_value();
+    });
+    if (opens) return std::move(*plain);
+  }
   random(BlockRepeatTest::kBlock);
   throw broken;
 }
@@ -123,11 +127,28 @@ static void must_be_lot_label(const std::string& label) {
     throw Fault("token.key", {{"key", label}, {"attribute", "CKA_LABEL"}});
 }
 
+// Asked behind a failure, so a failure to ask is "no".
+bool Vault::State::has_after_all(const std::string& label) {
+  try {
+    return link.run(Repeat::yes, [&](Connection&, Session& session) {
+      return !pkcs11::find(session, pkcs11::kLotKey.secret, label).empty();
+    });
+  } catch (const Fault&) {
+    return false;
+  }
+}
+
+// A token that reports a failure may have made the key all the same: what counts is what is there.
 void Vault::create_lot_key(const std::string& label) {
   if (has_lot_key(label)) throw Fault("token.exists", {{"token", label}});
-  state_->change([&](Connection& connection, Session& session) {
-    pkcs11::generate(session, pkcs11::kLotKey, label);
-    connection.lot_key(session, label);  // found, unique and as the table says
+  try {
+    state_->change(
+        [&](Connection&, Session& session) { pkcs11::generate(session, pkcs11::kLotKey, label); });
+  } catch (const Fault&) {
+    if (!state_->has_after_all(label)) throw;
+  }
+  state_->link.run(Repeat::yes, [&](Connection& connection, Session& session) {
+    return connection.lot_key(session, label);  // unique and as the table says
   });
 }
 
@@ -138,12 +159,20 @@ bool Vault::has_lot_key(const std::string& label) {
   });
 }
 
+// Twice, because a token that reports a failure may have destroyed it or not: it is looked for
+// again before anything is said.
 void Vault::destroy_lot_key(const std::string& label) {
-  if (!has_lot_key(label)) return;
-  state_->change([&](Connection& connection, Session& session) {
+  must_be_lot_label(label);
+  auto destroy = [&](Connection& connection, Session& session) {
     connection.forget_lot_key(label);
     for (auto key : pkcs11::find(session, pkcs11::kLotKey.secret, label)) session.destroy(key);
-  });
+  };
+  if (!has_lot_key(label)) return;
+  try {
+    state_->change(destroy);
+  } catch (const Fault&) {
+    if (has_lot_key(label)) state_->change(destroy);
+  }
 }
 
 int Vault::in_use(SignerRole signer) const {

@@ -244,6 +244,13 @@ Task<void> Provisioner::print(Passage& p, std::string place) {
                           [&](const auto& entry) { return entry.first == place; });
   if (zpl == p.lot.templates.end()) throw Fault("template.digest", {{"place", place}});
   Template form = Template::parse(view(zpl->second));
+  // Before the attempt is recorded: a token that is away is no label that may have come out.
+  Secret grouped;
+  if (form.uses("password")) {
+    RunSecrets secrets(services_, p);
+    Secret password = co_await secrets.password();
+    grouped = group_by_four(password);
+  }
   auto record = [&](Transaction& db) {
     return runs::begin_label(db, kStation, p.run, place, form.digest());
   };
@@ -259,12 +266,6 @@ Task<void> Provisioner::print(Passage& p, std::string place) {
                              {"contact", p.product.contact},
                              {"support_until", p.product.support_until},
                              {"mac", mac.value_or("")}};
-  Secret grouped;
-  if (form.uses("password")) {
-    RunSecrets secrets(services_, p);
-    Secret password = co_await secrets.password();
-    grouped = group_by_four(password);
-  }
   Secret label = form.render(fields, grouped.empty() ? nullptr : &grouped);
   services_.sink->print(LabelJob(p.run.serial, place, attempt), label);
 }

@@ -178,10 +178,18 @@ void Station::hear(const std::string& name, const Json& data) {
   if (name != "pending") return;
   for (const Json& entry : data["pending"]) {
     std::string symbol = entry["symbol"];
-    if (std::exchange(scanned_[symbol], true)) continue;
-    auto done = [](const std::exception_ptr&, const Json&) {};
-    asio::co_spawn(io_, line_.scan(Actor("operator"), "SLOT:1", symbol), done);
+    if (std::exchange(seen_[symbol], true)) continue;
+    asio::co_spawn(io_, operate(entry["serial"], symbol), [](const std::exception_ptr&) {});
   }
+}
+
+// As people do: a label that is there is scanned, one that never came out is voided.
+Task<void> Station::operate(std::string serial, std::string symbol) {
+  auto label = sink.printed.find(serial);
+  if (label != sink.printed.end() && label->second.find(symbol) != std::string::npos)
+    co_await line_.scan(Actor("operator"), "SLOT:1", symbol);
+  else
+    co_await line_.void_label(Actor("lead"), symbol, "it did not come out");
 }
 
 // A passage that has ended is followed by its refresh; everything else by nothing.

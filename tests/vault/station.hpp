@@ -89,6 +89,7 @@ class Station {
   T run(Task<T> task);
   bool settled() const;
   void hear(const std::string& name, const Json& data);
+  Task<void> operate(std::string serial, std::string symbol);
   void turn(const std::function<bool()>& until, bool& hung);
   Services services() { return {vault, pool_, ledger, sink}; }
   std::vector<std::unique_ptr<Slot>> slots();
@@ -112,7 +113,7 @@ class Station {
   std::shared_ptr<void> hearing_;
   std::string state_, code_, run_;
   bool refreshed_ = false;
-  std::map<std::string, bool> scanned_;
+  std::map<std::string, bool> seen_;  // control symbols
 };
 
 }  // namespace mintmark

@@ -13,6 +13,7 @@
 
 #include "hsm/module.hpp"
 #include "hsm/rv.hpp"
+#include "tests/unit/fault_of.hpp"
 #include "tests/vault/checks.hpp"
 #include "tests/vault/fault.hpp"
 
@@ -86,8 +87,10 @@ const std::vector<Kind>& kinds_for(const std::string& function) {
   return function == "C_GenerateRandom" ? random : all;
 }
 
-// How a run meets the token: with a connection, or with one that has just gone.
-enum class Token { connected, gone };
+// How a run meets the token: with a connection, with one that has just gone, or with a module that
+// must be initialised again.
+enum class Token { connected, gone, finalised };
+constexpr const char* kMeeting[] = {"", " (connecting)", " (initialising)"};
 
 struct Target {
   fault::Call call;
@@ -155,6 +158,11 @@ void Sweep::retire_station() {
 // Sessions and login end at once, as where another program closed them or a device was reset.
 void Sweep::prepare(Token token) {
   if (token == Token::gone) control_.real().C_CloseAllSessions(slot_);
+  if (token != Token::finalised) return;
+  control_.real().C_Finalize(nullptr);
+  control_.disarm();
+  if (fault_of([&] { station_->vault.check_value(); }) != "token.away")
+    checks_.violation("nobody noticed that the module was finalised");
 }
 
 std::vector<fault::Call> Sweep::dry_run(Token token) {
@@ -182,8 +190,12 @@ std::vector<Target> Sweep::targets() {
     known[call.function] = call.occurrence;
     out.push_back({call, Token::connected});
   }
-  for (const fault::Call& call : dry_run(Token::gone))
-    if (call.occurrence > known[call.function]) out.push_back({call, Token::gone});
+  for (Token token : {Token::gone, Token::finalised})
+    for (const fault::Call& call : dry_run(token)) {
+      if (call.occurrence <= known[call.function]) continue;
+      known[call.function] = call.occurrence;
+      out.push_back({call, token});
+    }
   return out;
 }
 
@@ -235,7 +247,7 @@ void Sweep::try_one(const Target& target, const Kind& kind) {
   if (!station_) begin_station();
   const std::string& function = target.call.function;
   checks_.during(function + " " + std::to_string(target.call.occurrence) +
-                 (target.token == Token::gone ? " (connecting): " : ": ") + kind.name);
+                 kMeeting[static_cast<std::size_t>(target.token)] + ": " + kind.name);
   Rule rule;
   rule.function = function;
   rule.occurrence = target.call.occurrence;
@@ -266,7 +278,7 @@ void Sweep::units() {
     const auto& kinds = kinds_for(target.call.function);
     // The attributes of keys are read by some 200 calls that are alike: each gets some of the
     // faults and all together every one, many times.
-    bool some = target.token == Token::gone && target.call.function == "C_GetAttributeValue";
+    bool some = target.token != Token::connected && target.call.function == "C_GetAttributeValue";
     std::size_t first = seen[target.call.function]++;
     for (std::size_t i = 0; i < kinds.size(); ++i) {
       if (some && !soak && i != first % kinds.size()) continue;
