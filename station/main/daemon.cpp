@@ -25,7 +25,7 @@ namespace {
 using std::chrono::microseconds;
 using std::chrono::seconds;
 
-constexpr auto kQuietly = asio::as_tuple(asio::use_awaitable);
+constexpr auto kNoThrow = asio::as_tuple(asio::use_awaitable);
 
 // Half the time after which systemd would take us for dead; zero where nobody watches.
 microseconds watchdog_pause() {
@@ -37,7 +37,7 @@ Task<void> feed_watchdog(asio::steady_timer& timer, microseconds pause) {
   while (pause.count() > 0) {
     notify_manager("WATCHDOG=1");
     timer.expires_after(pause);
-    auto [error] = co_await timer.async_wait(kQuietly);
+    auto [error] = co_await timer.async_wait(kNoThrow);
     if (error) co_return;
   }
 }

@@ -124,6 +124,11 @@ class MemorySlot::Watch : public Protocol {
   Task<UnitError> store_certificate(Bytes certificate, Bytes reopen) override {
     return inner_.store_certificate(std::move(certificate), std::move(reopen));
   }
+  Task<Bytes> static_key() override { return inner_.static_key(); }
+  Task<UnitError> store_key(KeyDelivery key, Bytes certificate, Bytes reopen) override {
+    return inner_.store_key(std::move(key), std::move(certificate), std::move(reopen));
+  }
+  Bytes attestation() const override { return inner_.attestation(); }
   Task<UnitError> open_identity(HardwareId unit, Bytes run, Bytes spki) override {
     return inner_.open_identity(std::move(unit), std::move(run), std::move(spki));
   }

@@ -210,7 +210,9 @@ TEST(UnitKey, ItsValueIsNotToBeHadAndWhatIsNotExtractableIsNotWrapped) {
   kept.flag(CKA_TOKEN, false).flag(CKA_PRIVATE, true).flag(CKA_SENSITIVE, true);
   kept.flag(CKA_EXTRACTABLE, false).flag(CKA_SIGN, true);
   pkcs11::KeyPair locked = session.generate_pair(CKM_EC_KEY_PAIR_GEN, open, kept);
-  EXPECT_EQ(fault_of([&] { session.wrap({pkcs11::kAesKeyWrapPad, nullptr, 0}, under, locked.secret); }),
+  EXPECT_EQ(fault_of([&] {
+              session.wrap({pkcs11::kAesKeyWrapPad, nullptr, 0}, under, locked.secret);
+            }),
             "token.refused");
 }
 

@@ -44,7 +44,7 @@ class House {
         pool(2),
         ledger(make_ledger(directory.path(), vault)),
         sink((directory.path() / "labels").string(), true),
-        line(io.get_executor(), services(), {}),
+        line(io.get_executor(), services(), std::vector<SlotConfig>()),
         desk(line, services()),
         rest(desk) {
     desk.station = kStation;
