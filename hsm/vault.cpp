@@ -139,11 +139,31 @@ bool Vault::State::has_after_all(const std::string& label) {
 }
 
 // A token that reports a failure may have made the key all the same: what counts is what is there.
+// SoftHSM2 says no more than "function failed" where its disk has no room. A token that answers
+// another session is not away.
+static bool has_no_room(Connection& connection, const pkcs11::CallFault& fault) {
+  if (fault.rv() != CKR_FUNCTION_FAILED && fault.rv() != CKR_GENERAL_ERROR) return false;
+  Session other(connection.module(), connection.slot(), Session::Access::read);
+  Bytes any(BlockRepeatTest::kBlock);
+  other.random(any);
+  return true;
+}
+
+static void generate_lot_key(Connection& connection, Session& session, const std::string& label) {
+  try {
+    pkcs11::generate(session, pkcs11::kLotKey, label);
+  } catch (const pkcs11::CallFault& fault) {
+    if (has_no_room(connection, fault)) throw Fault("token.full", fault.args());
+    throw;
+  }
+}
+
 void Vault::create_lot_key(const std::string& label) {
   if (has_lot_key(label)) throw Fault("token.exists", {{"token", label}});
   try {
-    state_->change(
-        [&](Connection&, Session& session) { pkcs11::generate(session, pkcs11::kLotKey, label); });
+    state_->change([&](Connection& connection, Session& session) {
+      generate_lot_key(connection, session, label);
+    });
   } catch (const Fault&) {
     if (!state_->has_after_all(label)) throw;
   }
