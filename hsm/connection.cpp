@@ -32,9 +32,10 @@ void Connection::find_generations(Session& session, SignerRole which) {
     std::string label = label_of(role, generation);
     if (generation > 1 && find(session, role.secret, label).empty()) return;
     SignerKey key;
-    key.pair = find_checked(session, role, label);
-    key.point = public_point(session, role, key.pair.open);
-    check_pair(session, role, key.pair, key.point);
+    key.role = &form_of(session, role, label);
+    key.pair = find_checked(session, *key.role, label);
+    key.point = public_point(session, *key.role, key.pair.open);
+    check_pair(session, *key.role, key.pair, key.point);
     found.push_back(std::move(key));
   }
 }

@@ -35,6 +35,7 @@ class Connection {
   CK_OBJECT_HANDLE fingerprint_key() const { return fingerprint_; }
 
   struct SignerKey {
+    const KeyRole* role = nullptr;
     KeyPair pair;
     Bytes point;
   };

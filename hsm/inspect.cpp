@@ -60,7 +60,10 @@ KeyReport compared(Session& session, CK_OBJECT_CLASS object_class, CK_OBJECT_HAN
     if (!best || one.wrong.size() < best->wrong.size()) best = std::move(one);
   };
   for (const KeyRole* role : pkcs11::station_keys())
-    if (is_of_role(*role, label)) try_role(*role);
+    if (is_of_role(*role, label)) {
+      try_role(*role);
+      if (role->instead != nullptr) try_role(*role->instead);
+    }
   if (label.starts_with(kLotLabels)) try_role(pkcs11::kLotKey);
   return best ? std::move(*best) : unknown(session, object_class, label, key);
 }

@@ -66,12 +66,18 @@ const KeyRole kFingerprintKey = {"mintmark-fingerprint", "fingerprints of secret
     {CKO_SECRET_KEY, kMacOnly}, {}};
 const KeyRole kCaKey = {"mintmark-ca", "device certificates",
     CKK_EC, CKM_EC_KEY_PAIR_GEN, CKM_ECDSA, 0, kP256, kSigner, kVerifier};
+const KeyRole kJournalKeyP256 = {"mintmark-journal", "checkpoints of the journal",
+    CKK_EC, CKM_EC_KEY_PAIR_GEN, CKM_ECDSA, 0, kP256, kSigner, kVerifier};
 const KeyRole kJournalKey = {"mintmark-journal", "checkpoints of the journal",
-    CKK_EC_EDWARDS, CKM_EC_EDWARDS_KEY_PAIR_GEN, CKM_EDDSA, 0, kEd25519, kSigner, kVerifier};
+    CKK_EC_EDWARDS, CKM_EC_EDWARDS_KEY_PAIR_GEN, CKM_EDDSA, 0, kEd25519, kSigner, kVerifier,
+    &kJournalKeyP256};
 const KeyRole kReopenKey = {"mintmark-reopen", "permissions to reopen a unit",
     CKK_EC, CKM_EC_KEY_PAIR_GEN, CKM_ECDSA, 0, kP256, kSigner, kVerifier};
+const KeyRole kLabelKeyP256 = {"mintmark-label", "short tokens on labels",
+    CKK_EC, CKM_EC_KEY_PAIR_GEN, CKM_ECDSA, 0, kP256, kSigner, kVerifier};
 const KeyRole kLabelKey = {"mintmark-label", "short tokens on labels",
-    CKK_EC_EDWARDS, CKM_EC_EDWARDS_KEY_PAIR_GEN, CKM_EDDSA, 0, kEd25519, kSigner, kVerifier};
+    CKK_EC_EDWARDS, CKM_EC_EDWARDS_KEY_PAIR_GEN, CKM_EDDSA, 0, kEd25519, kSigner, kVerifier,
+    &kLabelKeyP256};
 const KeyRole kLotKey = {"", "the run seal of a lot",
     CKK_AES, CKM_AES_KEY_GEN, CKM_AES_GCM, 32, {}, {CKO_SECRET_KEY, kSealOnly}, {}};
 // clang-format on
@@ -131,7 +137,7 @@ static KeyPair generate_as(Session& session, const KeyRole& role, std::string_vi
 
 // Some tokens keep no CKA_ALLOWED_MECHANISMS and refuse a template that has it. They get one
 // without; a token that does keep it gets no key without (differences() would show it).
-KeyPair generate(Session& session, const KeyRole& role, std::string_view label) {
+static KeyPair generate_form(Session& session, const KeyRole& role, std::string_view label) {
   const Attributes table = expected(role, role.secret);
   std::size_t before = find(session, role.secret, label).size();
   try {
@@ -145,6 +151,28 @@ KeyPair generate(Session& session, const KeyRole& role, std::string_view label) 
     if (role.is_pair()) session.destroy(made.open);
     throw;
   }
+}
+
+static bool is_lacking(CK_RV rv) {
+  return rv == CKR_MECHANISM_INVALID || rv == CKR_FUNCTION_NOT_SUPPORTED ||
+         rv == CKR_CURVE_NOT_SUPPORTED || rv == CKR_DOMAIN_PARAMS_INVALID;
+}
+
+KeyPair generate(Session& session, const KeyRole& role, std::string_view label) {
+  try {
+    return generate_form(session, role, label);
+  } catch (const CallFault& fault) {
+    if (role.instead == nullptr || !is_lacking(fault.rv())) throw;
+  }
+  return generate_form(session, *role.instead, label);
+}
+
+const KeyRole& form_of(Session& session, const KeyRole& role, std::string_view label) {
+  if (role.instead == nullptr) return role;
+  auto found = find(session, role.secret, label);
+  if (found.empty()) return role;
+  auto type = session.attribute(found.front(), CKA_KEY_TYPE);
+  return type && number_in(*type) == role.instead->type ? *role.instead : role;
 }
 
 std::vector<CK_OBJECT_HANDLE> find(Session& session, const Part& part, std::string_view label) {

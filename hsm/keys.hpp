@@ -37,15 +37,17 @@ struct KeyRole {
   View curve;             // CKA_EC_PARAMS of pairs
   Part secret;
   Part open;  // without flags where there is no public key
+  // The same role in a token without Ed25519.
+  const KeyRole* instead = nullptr;
 
   bool is_pair() const { return !open.flags.empty(); }
 };
 
 extern const KeyRole kFingerprintKey;  // HMAC-SHA-256: fingerprints of secrets
 extern const KeyRole kCaKey;           // P-256: signs device certificates
-extern const KeyRole kJournalKey;      // Ed25519: signs checkpoints
+extern const KeyRole kJournalKey;      // Ed25519, else P-256: signs checkpoints
 extern const KeyRole kReopenKey;       // P-256: signs permissions to reopen a unit
-extern const KeyRole kLabelKey;        // Ed25519: signs the short tokens on labels
+extern const KeyRole kLabelKey;        // Ed25519, else P-256: signs the short tokens on labels
 extern const KeyRole kLotKey;          // AES-256-GCM: the run seal of one lot
 
 // Those that a station is made with.
@@ -60,7 +62,11 @@ const KeyRole& role_of(SignerRole signer);
 // generation.
 bool is_lot_label(std::string_view label);
 
-// A new key of a role; its handles.
+// What the key of this label is in this token: `role`, or what stands in for it.
+const KeyRole& form_of(Session& session, const KeyRole& role, std::string_view label);
+
+// A new key of a role, or of what stands in for it where the token lacks its mechanism; its
+// handles.
 KeyPair generate(Session& session, const KeyRole& role, std::string_view label);
 
 // All objects of this label and class.

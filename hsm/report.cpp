@@ -144,8 +144,9 @@ TokenReport report(Connection& connection, Session& session) {
   for (SignerRole signer : kSignerRoles) {
     const KeyRole& role = role_of(signer);
     for (int generation = 1; generation <= connection.newest(signer); ++generation) {
-      add_keys(session, role, role.secret, label_of(role, generation), out.keys);
-      add_keys(session, role, role.open, label_of(role, generation), out.keys);
+      const KeyRole& form = *connection.signer(signer, generation).role;
+      add_keys(session, form, form.secret, label_of(role, generation), out.keys);
+      add_keys(session, form, form.open, label_of(role, generation), out.keys);
     }
   }
   add_lot_keys(session, out.keys);

@@ -138,7 +138,6 @@ bool Vault::State::has_after_all(const std::string& label) {
   }
 }
 
-// A token that reports a failure may have made the key all the same: what counts is what is there.
 // SoftHSM2 says no more than "function failed" where its disk has no room. A token that answers
 // another session is not away.
 static bool has_no_room(Connection& connection, const pkcs11::CallFault& fault) {
@@ -158,6 +157,7 @@ static void generate_lot_key(Connection& connection, Session& session, const std
   }
 }
 
+// A token that reports a failure may have made the key all the same: what counts is what is there.
 void Vault::create_lot_key(const std::string& label) {
   if (has_lot_key(label)) throw Fault("token.exists", {{"token", label}});
   try {
@@ -213,7 +213,10 @@ Bytes Vault::sign(SignerRole signer, View data, int generation) {
   const pkcs11::KeyRole& role = pkcs11::role_of(signer);
   if (generation == 0) generation = in_use(signer);
   Bytes out = state_->link.run(Repeat::yes, [&](Connection& connection, Session& session) {
-    return session.sign(role.use, connection.signer(signer, generation).pair.secret, data);
+    const Connection::SignerKey& key = connection.signer(signer, generation);
+    bool stands_in = key.role != &role;  // ECDSA, for a role whose callers give the message
+    Digest digest = stands_in ? sha256(data) : Digest{};
+    return session.sign(key.role->use, key.pair.secret, stands_in ? View(digest) : data);
   });
   return sized(std::move(out), 64, role);
 }

@@ -102,7 +102,9 @@ class Vault {
   void destroy_lot_key(const std::string& label);
 
   // Generation 0 is the one in use: the first, until `use` says otherwise. What a key signs: a
-  // SHA-256 digest (P-256; r and s, 64 bytes) or the message itself (Ed25519; 64 bytes).
+  // SHA-256 digest (P-256; r and s, 64 bytes) or the message itself (Ed25519; 64 bytes). In a token
+  // without Ed25519 the journal and label signers are P-256 keys that sign SHA-256(message): the
+  // size of the public key tells.
   Bytes public_key(SignerRole signer, int generation = 0);  // an uncompressed point, or 32 bytes
   Bytes sign(SignerRole signer, View data, int generation = 0);
   void use(SignerRole signer, int generation);  // Fault("token.key") if the token has none such
@@ -112,10 +114,10 @@ class Vault {
 
   Bytes ca_public_point();              // 65 bytes, uncompressed
   Bytes ca_sign(const Digest& digest);  // ECDSA P-256, r and s, 64 bytes
-  Bytes journal_public_key();           // Ed25519, 32 bytes
+  Bytes journal_public_key();           // Ed25519, 32 bytes; else an uncompressed point, 65
   Bytes journal_sign(View message);     // 64 bytes
   Bytes reopen_spki();                  // P-256 SubjectPublicKeyInfo, 91 bytes
-  Bytes label_public_key();             // Ed25519, 32 bytes
+  Bytes label_public_key();             // the same
   Bytes label_sign(View message);       // 64 bytes
 
   // A key for a unit without a random generator (unit_key.hpp). Nothing of it stays in the token.

@@ -51,7 +51,7 @@ class Verification {
   VerifyReport run(const std::string& vkey) {
     key_ = parse_verifier_key(vkey);
     if (!key_) {
-      find("the verifier key given is not a C2SP vkey of type Ed25519");
+      find("the verifier key given is not a C2SP vkey of a type that is known here");
       return std::move(report_);
     }
     open_notes();

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <utility>
 
 #include "station/words/crypto.hpp"
 #include "station/words/fault.hpp"
@@ -9,14 +10,33 @@
 namespace mintmark {
 
 static constexpr std::string_view kDash = "\xe2\x80\x94 ";  // the em dash of a signature line
-static constexpr std::uint8_t kEd25519 = 0x01;
+// c2sp.org/signed-note: 0x01 is Ed25519; 0xff opens types that are named by whoever made them.
+static constexpr std::string_view kEd25519Type = "\x01";
+static constexpr std::string_view kP256Type = "\xffmintmark/ecdsa-p256-sha256";
+static constexpr std::size_t kEd25519Size = 32, kP256Size = 65;
 
 std::string origin_of(std::string_view station) { return "mintmark/" + std::string(station); }
 
 static Bytes typed(View public_key) {
-  Bytes out{kEd25519};
+  Bytes out = to_bytes(view(public_key.size() == kP256Size ? kP256Type : kEd25519Type));
   out.insert(out.end(), public_key.begin(), public_key.end());
   return out;
+}
+
+// The public key behind its type; nullopt for other types, sizes, and points that are none.
+static std::optional<Bytes> untyped(View key) {
+  for (auto [type, size] : {std::pair(kEd25519Type, kEd25519Size), std::pair(kP256Type, kP256Size)})
+    if (key.size() == type.size() + size && equal(key.first(type.size()), view(type))) {
+      Bytes out = to_bytes(key.subspan(type.size()));
+      if (size == kP256Size && !p256_point(p256_spki(out))) return std::nullopt;
+      return out;
+    }
+  return std::nullopt;
+}
+
+static bool verifies(View public_key, std::string_view text, View signature) {
+  if (public_key.size() != kP256Size) return ed25519_verify(public_key, view(text), signature);
+  return p256_verify(p256_spki(public_key), sha256(view(text)), signature);
 }
 
 // SHA-256(name || 0x0A || type || key), the first four bytes.
@@ -42,7 +62,7 @@ std::string sign_note(std::string_view station, View public_key, std::string_vie
                       const Signer& signer) {
   std::string name = origin_of(station);
   Bytes signature = signer(view(text));
-  if (!ed25519_verify(public_key, view(text), signature)) throw Fault("checkpoint.bad_signature");
+  if (!verifies(public_key, text, signature)) throw Fault("checkpoint.bad_signature");
   auto id = key_id(name, public_key);
   Bytes blob(id.begin(), id.end());
   blob.insert(blob.end(), signature.begin(), signature.end());
@@ -62,9 +82,9 @@ std::optional<VerifierKey> parse_verifier_key(std::string_view text) {
   out.name = std::string(text.substr(0, first));
   auto id = from_hex(text.substr(first + 1, second - first - 1));
   auto key = from_base64(text.substr(second + 1));
-  if (!id || id->size() != 4 || !key || key->size() != 33 || key->front() != kEd25519)
-    return std::nullopt;
-  out.public_key.assign(key->begin() + 1, key->end());
+  auto public_key = key ? untyped(*key) : std::nullopt;
+  if (!id || id->size() != 4 || !public_key) return std::nullopt;
+  out.public_key = std::move(*public_key);
   out.id = key_id(out.name, out.public_key);
   bool named = !out.name.empty() && out.name.find(' ') == std::string::npos;
   if (!named || !equal(out.id, *id)) return std::nullopt;
@@ -78,7 +98,7 @@ static bool signed_by(std::string_view line, std::string_view text, const Verifi
   if (space == line.npos || line.substr(0, space) != key.name) return false;
   auto blob = from_base64(line.substr(space + 1));
   if (!blob || blob->size() != 68 || !equal(View(*blob).first(4), key.id)) return false;
-  return ed25519_verify(key.public_key, view(text), View(*blob).subspan(4));
+  return verifies(key.public_key, text, View(*blob).subspan(4));
 }
 
 static std::optional<std::string_view> take_line(std::string_view& text) {

@@ -1,5 +1,6 @@
 // Signed heads of the journal: C2SP tlog-checkpoint (c2sp.org/tlog-checkpoint) in a C2SP signed
-// note (c2sp.org/signed-note), signature type Ed25519 (0x01). Origin and key name are
+// note (c2sp.org/signed-note), signature type Ed25519 (0x01); where the token has no Ed25519,
+// Mintmark's own type for ECDSA P-256 (schema/journal.md). Origin and key name are
 // mintmark/<station UUID>.
 #pragma once
 
@@ -13,7 +14,8 @@
 
 namespace mintmark {
 
-// Ed25519 over the message itself, 64 bytes, by the token's journal key.
+// By the token's journal key, 64 bytes: Ed25519 over the message itself, or ECDSA P-256 over its
+// SHA-256 (r and s). Which one, the public key's size tells: 32 bytes, or 65 (uncompressed point).
 using Signer = std::function<Bytes(View message)>;
 
 struct Checkpoint {
@@ -25,7 +27,7 @@ struct Checkpoint {
 };
 
 std::string origin_of(std::string_view station);
-// "<name>+<key id, hex>+<base64(0x01 || public key)>": what a verifier is given.
+// "<name>+<key id, hex>+<base64(type || public key)>": what a verifier is given.
 std::string verifier_key(std::string_view station, View public_key);
 
 // "<origin>\n<size>\n<base64 root>\n": what is signed.

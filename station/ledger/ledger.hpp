@@ -41,7 +41,7 @@ struct Birth {
   bool demo = false;        // a simulated scanner may exist
   Bytes owner_key;          // Ed25519, 32 bytes
   Bytes fingerprint_check;  // K_fp's check value, 8 bytes
-  Bytes journal_key;        // Ed25519, 32 bytes
+  Bytes journal_key;        // Ed25519, 32 bytes; or a P-256 point, 65
   Bytes ca;                 // certificate, DER
   std::string token;        // what the token calls itself, for the evidence; may be empty
   std::string created_by, created_at;
