@@ -2,7 +2,8 @@
 -- station). A ledger that is older comes to the same schema through migrations/: a test compares.
 -- Times are RFC 3339 UTC text. Tables are STRICT.
 
--- Who this ledger belongs to, written once. kcv: check value of the fingerprint key.
+-- Who this ledger belongs to, written once. kcv: check value of the fingerprint key. journal_key: Ed25519, or a P-256 point
+-- where the token has no Ed25519.
 CREATE TABLE birth (
   id INTEGER PRIMARY KEY CHECK (id = 1),
   station TEXT NOT NULL,
@@ -10,7 +11,7 @@ CREATE TABLE birth (
   demo INTEGER NOT NULL CHECK (demo IN (0, 1)),
   owner_key BLOB NOT NULL CHECK (length(owner_key) = 32),
   kcv BLOB NOT NULL CHECK (length(kcv) = 8),
-  journal_key BLOB NOT NULL CHECK (length(journal_key) = 32),
+  journal_key BLOB NOT NULL CHECK (length(journal_key) IN (32, 65)),
   ca BLOB NOT NULL,
   token TEXT NOT NULL,
   created_by TEXT NOT NULL,

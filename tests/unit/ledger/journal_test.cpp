@@ -1,4 +1,9 @@
 // The journal's entries, tree and checkpoints, judged by other means than those that made them.
+#include <openssl/bn.h>
+#include <openssl/ec.h>
+#include <openssl/ecdsa.h>
+#include <openssl/evp.h>
+
 #include <cstdlib>
 #include <fstream>
 
@@ -146,6 +151,67 @@ TEST(Checkpoint, NotesAndKeysAreReadStrictly) {
     bad[i] = bad[i] == '0' ? '1' : '0';
     EXPECT_FALSE(parse_verifier_key(bad)) << i;
   }
+}
+
+// A P-256 key of OpenSSL's, signing as a token does: SHA-256, r and s side by side.
+class P256 {
+ public:
+  P256() : key_(EVP_EC_gen("P-256")) {}
+  ~P256() { EVP_PKEY_free(key_); }
+  P256(const P256&) = delete;
+  P256& operator=(const P256&) = delete;
+
+  Bytes point() const {
+    Bytes out(65);
+    EVP_PKEY_get_octet_string_param(key_, "pub", out.data(), out.size(), nullptr);
+    return out;
+  }
+  Bytes sign(View message) const {
+    Digest digest = sha256(message);
+    EVP_PKEY_CTX* context = EVP_PKEY_CTX_new(key_, nullptr);
+    Bytes der(80);
+    std::size_t size = der.size();
+    EVP_PKEY_sign_init(context);
+    EVP_PKEY_sign(context, der.data(), &size, digest.data(), digest.size());
+    EVP_PKEY_CTX_free(context);
+    const unsigned char* at = der.data();
+    ECDSA_SIG* parts = d2i_ECDSA_SIG(nullptr, &at, static_cast<long>(size));
+    Bytes out(64);
+    BN_bn2binpad(ECDSA_SIG_get0_r(parts), out.data(), 32);
+    BN_bn2binpad(ECDSA_SIG_get0_s(parts), out.data() + 32, 32);
+    ECDSA_SIG_free(parts);
+    return out;
+  }
+
+ private:
+  EVP_PKEY* key_;
+};
+
+TEST(Checkpoint, OfATokenWithoutEd25519HasATypeOfItsOwn) {
+  P256 signer, stranger;
+  Signer sign = [&](View message) { return signer.sign(message); };
+  std::string station = "0192aaaa-0000-7000-8000-000000000000";
+  std::string body = checkpoint_text(station, 7, sha256(view("root")));
+  std::string note = sign_note(station, signer.point(), body, sign);
+  std::string vkey = verifier_key(station, signer.point());
+  auto key = parse_verifier_key(vkey);
+  ASSERT_TRUE(key);
+  EXPECT_EQ(key->public_key, signer.point());
+  auto opened = open_checkpoint(note, *key);
+  ASSERT_TRUE(opened);
+  EXPECT_EQ(opened->size, 7U);
+  for (std::size_t i = 0; i < note.size(); ++i) {
+    std::string bad = note;
+    bad[i] = static_cast<char>(bad[i] ^ 1);
+    EXPECT_FALSE(open_checkpoint(bad, *key)) << i;
+  }
+  EXPECT_FALSE(open_checkpoint(note, *parse_verifier_key(verifier_key(station, stranger.point()))));
+  Signer wrong = [&](View message) { return stranger.sign(message); };
+  EXPECT_EQ(fault_of([&] { sign_note(station, signer.point(), body, wrong); }),
+            "checkpoint.bad_signature");
+  Bytes no_point = signer.point();
+  no_point.back() ^= 1;
+  EXPECT_FALSE(parse_verifier_key(verifier_key(station, no_point)));
 }
 
 TEST(Checkpoint, IsMadeOnceForASizeAndKept) {
