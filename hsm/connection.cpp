@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "hsm/pin.hpp"
+#include "station/words/crypto.hpp"
 
 namespace mintmark::pkcs11 {
 
@@ -17,6 +18,16 @@ Connection::Connection(Module& module, const TokenUri& uri, const TokenConfig& c
       pool_(module, slot_, config.sessions) {
   log_in(anchor_, pin_file(config, uri), config.state_dir);
   find_keys(anchor_);
+  identity_ = identify(anchor_);
+}
+
+Digest Connection::identify(Session& session) const {
+  Bytes all = session.sign(kFingerprintKey.use, fingerprint_, view("mintmark kcv"));
+  for (SignerRole which : kSignerRoles) {
+    const Bytes& point = signer(which, 1).point;
+    all.insert(all.end(), point.begin(), point.end());
+  }
+  return sha256(all);
 }
 
 void Connection::find_keys(Session& session) {
@@ -87,13 +98,22 @@ std::shared_ptr<Connection> Link::connection() {
   return current_;
 }
 
+// A token that comes back must be the one that went: under another one's fingerprint key the ledger
+// would find no duplicate any more, whatever that token is called.
+std::shared_ptr<Connection> Link::connect() {
+  auto made = open();
+  if (!identity_) identity_ = made->identity();
+  if (*identity_ != made->identity()) throw Fault("token.foreign", {{"what", uri_.name()}});
+  return made;
+}
+
 static bool is_gone(const Fault& fault) {
   return fault.code() == "token.away" || fault.code() == "token.missing";
 }
 
 // Some modules see a device that came back only after they have been initialised again. That ends
 // every session of the process with them, so it is done only where none is open.
-std::shared_ptr<Connection> Link::connect() {
+std::shared_ptr<Connection> Link::open() {
   must_not_be_marked(config_.state_dir);
   Module& module = Module::load(uri_.module_path(), config_.init_parameters);
   try {

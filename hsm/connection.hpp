@@ -33,6 +33,8 @@ class Connection {
   SessionPool& pool() { return pool_; }
 
   CK_OBJECT_HANDLE fingerprint_key() const { return fingerprint_; }
+  // Of its fingerprint key and its first signers: the same token, wherever it was plugged in.
+  const Digest& identity() const { return identity_; }
 
   struct SignerKey {
     const KeyRole* role = nullptr;
@@ -53,6 +55,7 @@ class Connection {
  private:
   void find_keys(Session& session);
   void find_generations(Session& session, SignerRole which);
+  Digest identify(Session& session) const;
 
   Module& module_;
   CK_SLOT_ID slot_;
@@ -61,6 +64,7 @@ class Connection {
   SessionPool pool_;
   CK_OBJECT_HANDLE fingerprint_ = CK_INVALID_HANDLE;
   std::array<std::vector<SignerKey>, kSignerRoles.size()> signers_;  // by generation
+  Digest identity_{};
   std::mutex lots_mutex_;
   std::map<std::string, CK_OBJECT_HANDLE> lots_;
   std::mutex wrapping_mutex_;
@@ -98,11 +102,13 @@ class Link {
   };
   bool again(const CallFault& fault, const std::shared_ptr<Connection>& used, Tries& tries);
   std::shared_ptr<Connection> connect();
+  std::shared_ptr<Connection> open();
 
   TokenConfig config_;
   TokenUri uri_;
   std::mutex mutex_;
   std::shared_ptr<Connection> current_;
+  std::optional<Digest> identity_;  // of the first connection
 };
 
 }  // namespace mintmark::pkcs11

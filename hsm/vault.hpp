@@ -3,9 +3,9 @@
 //
 // A token that goes away costs the calls in flight a Fault("token.away"); the next call connects
 // again. Faults: token.uri, token.module, token.module_crashed, token.module_hung, token.missing,
-// token.exists, token.full, token.key (arguments `key` and `attribute`), token.pin,
-// token.pin_locked, token.pin_marked, token.pin_mark, token.pin_file, token.away, token.refused
-// (the token said no and will say no again), rng.broken, seal.broken.
+// token.exists, token.full, token.key (arguments `key` and `attribute`), token.foreign (another
+// token came back), token.pin, token.pin_locked, token.pin_marked, token.pin_mark, token.pin_file,
+// token.away, token.refused (the token said no and will say no again), rng.broken, seal.broken.
 #pragma once
 
 #include <array>
@@ -82,7 +82,7 @@ class Vault {
   Vault(const Vault&) = delete;
   Vault& operator=(const Vault&) = delete;
 
-  // From the token's generator, after the block-repeat test of health.hpp.
+  // From the token's generator, after the tests of health.hpp.
   void random(std::span<std::uint8_t> out);
   Bytes random(std::size_t size);
   Secret random_secret(std::size_t size);

@@ -47,24 +47,50 @@ Task<void> Line::Impl::serve(Bench& bench) {
     show(bench, "empty");
     Identification who = co_await bench.slot->arrival(trouble);
     bench.seat = std::make_shared<Seat>(*bench.slot, std::move(who), executor_);
-    std::optional<Fault> fault;
-    try {
-      co_await welcome(bench);
-    } catch (const Fault& f) {
-      fault = f;
-    } catch (const std::exception& e) {
-      if (stopping_) throw;
-      fault = Fault("station.internal", {}, e.what());
-    }
-    if (fault) {
-      spdlog::warn("slot {}: {}", bench.name(), fault->what());
-      show(bench, "ended", fault->code(), fault->args());
-    }
+    std::optional<Fault> fault = co_await greet(bench);
     bench.seat->free();
-    co_await bench.slot->departure();
+    bool again = co_await stays_for_token(bench, std::move(fault));
+    if (!again) co_await bench.slot->departure();
     bench.seat->seated = false;
     publish("pending", Json::object({{"pending", pending()}}));
   }
+}
+
+Task<std::optional<Fault>> Line::Impl::greet(Bench& bench) {
+  std::optional<Fault> fault;
+  try {
+    co_await welcome(bench);
+  } catch (const Fault& f) {
+    fault = f;
+  } catch (const std::exception& e) {
+    if (stopping_) throw;
+    fault = Fault("station.internal", {}, e.what());
+  }
+  if (fault) {
+    spdlog::warn("slot {}: {}", bench.name(), fault->what());
+    show(bench, "ended", fault->code(), fault->args());
+  }
+  if (fault && Provisioner::stops_station(*fault)) {
+    co_await provisioner_.stop_station(*fault);
+    co_await refresh();
+  }
+  const Passage* p = bench.passage.get();
+  if (!fault && p != nullptr && p->over && !p->run.ending) fault = p->fault;
+  co_return fault;
+}
+
+// Whether the slot was left for want of the token, which has come back while the unit still sits
+// here: it is met anew, as if it had just arrived.
+Task<bool> Line::Impl::stays_for_token(Bench& bench, std::optional<Fault> fault) {
+  if (!fault || !TokenWatch::concerns(*fault)) co_return false;
+  token_.report(*fault);
+  std::string code = fault->code();
+  Fault::Args args = fault->args();
+  show(bench, "paused", code, args);
+  auto first = co_await (token_.outlasts(std::move(*fault)) || bench.slot->departure());
+  bool back = first.index() == 0 && std::get<0>(first);
+  if (!back) show(bench, "ended", code, args);
+  co_return back;
 }
 
 Task<void> Line::Impl::welcome(Bench& bench) {
@@ -99,6 +125,8 @@ Task<bool> Line::Impl::wait_for_admission(Bench& bench, Lot& lot) {
 
     if (slot.paused)
       show(bench, "paused", "slot.three_in_a_row", {{"code", slot.code}});
+    else if (token_.away())
+      show(bench, "paused", token_.fault()->code(), token_.fault()->args());
     else if (stopped)
       show(bench, "paused", "station.stopped", {{"code", *stopped}});
     else if (found == nullptr)

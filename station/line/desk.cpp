@@ -101,6 +101,27 @@ Task<void> Line::Impl::destroy_left_keys() {
   co_await on(*services_.token_pool, destroy);
 }
 
+void Line::Impl::token_turned() {
+  publish("station", station());
+  changed_.notify();
+  if (!token_.away()) spawn(catch_up(), "after the token's absence");
+}
+
+// What the token's absence, or a crash, left undone.
+Task<void> Line::Impl::catch_up() {
+  std::optional<Fault> fault;
+  try {
+    co_await destroy_left_keys();
+  } catch (const Fault& f) {
+    fault = f;
+  }
+  if (fault) {
+    spdlog::error("keys of closed lots are still there: {}", fault->what());
+    if (TokenWatch::concerns(*fault)) token_.report(*fault);
+  }
+  co_await checkpoint_when_due();
+}
+
 Task<Lot> Line::Impl::set_lot(Actor actor, std::string id, bool paused) {
   auto set = [&](Transaction& db) {
     return paused ? lots::pause(db, actor, id, "lot.paused_by_hand") : lots::resume(db, actor, id);
@@ -239,7 +260,9 @@ Task<void> Line::Impl::checkpoint_when_due() {
     fault = f;
   }
   checkpointing_ = false;
-  if (fault) spdlog::error("no checkpoint: {}", fault->what());
+  if (!fault) co_return;
+  spdlog::error("no checkpoint: {}", fault->what());
+  if (TokenWatch::concerns(*fault)) token_.report(*fault);
 }
 
 // Reads the label that the spool holds, as the scanner of a demo would, and shows it to the slot it

@@ -5,14 +5,31 @@
 #include <boost/asio/bind_cancellation_slot.hpp>
 
 #include "station/line/line_impl.hpp"
+#include "station/words/crypto.hpp"
 
 namespace mintmark {
+
+// The right label is not enough: under another token's fingerprint key the ledger would find no
+// duplicate any more.
+static std::function<void()> probe_of(const Services& services) {
+  return [vault = services.vault, ours = services.ledger->birth().fingerprint_check] {
+    if (!same(vault->check_value(), ours))
+      throw Fault("token.foreign", {{"what", "fingerprint key"}});
+  };
+}
+
+// The services of this line, whose runs wait for its token.
+static Services& watched(Services& services, TokenWatch& token) {
+  services.token = &token;
+  return services;
+}
 
 Line::Impl::Impl(const asio::any_io_executor& executor, Services services,
                  std::vector<std::unique_ptr<Slot>> slots)
     : executor_(executor),
       services_(services),
-      provisioner_(services, [this](const Passage& passage) { show(passage); }),
+      token_(executor, *services.token_pool, probe_of(services), [this] { token_turned(); }),
+      provisioner_(watched(services_, token_), [this](const Passage& passage) { show(passage); }),
       changed_(executor) {
   for (auto& slot : slots) benches_.emplace_back(std::move(slot));
 }
@@ -39,7 +56,8 @@ void Line::Impl::start() { spawn(begin_work(), "start"); }
 
 Task<void> Line::Impl::begin_work() {
   co_await refresh();
-  co_await destroy_left_keys();
+  spawn(token_.run(), "token");
+  co_await catch_up();
   co_await resume_labels();
   for (Bench& bench : benches_) spawn(serve(bench), "slot");
 }

@@ -7,6 +7,7 @@
 
 #include "station/line/line.hpp"
 #include "station/line/provisioner.hpp"
+#include "station/line/token_watch.hpp"
 
 namespace mintmark {
 
@@ -56,11 +57,15 @@ class Line::Impl : public std::enable_shared_from_this<Line::Impl> {
   Task<std::string> checkpoint(Actor actor, std::string nonce);
   Task<void> checkpoint_when_due();
   Task<void> destroy_left_keys();
+  void token_turned();
+  Task<void> catch_up();
   std::string binding(const Passage& passage, const std::string& unit) const;
   std::shared_ptr<Passage> passage_of(const std::string& run) const;
 
   // arrival.cpp
   Task<void> serve(Bench& bench);
+  Task<std::optional<Fault>> greet(Bench& bench);
+  Task<bool> stays_for_token(Bench& bench, std::optional<Fault> fault);
   Task<void> welcome(Bench& bench);
   Task<bool> wait_for_admission(Bench& bench, Lot& lot);
   Task<void> meet(Bench& bench, Lot lot);
@@ -76,13 +81,13 @@ class Line::Impl : public std::enable_shared_from_this<Line::Impl> {
 
   asio::any_io_executor executor_;
   Services services_;
+  TokenWatch token_;
   Provisioner provisioner_;
   std::list<Bench> benches_;
   std::list<std::shared_ptr<Passage>> passages_;  // those that go on
   Event changed_;                                 // lots, slots, station: whoever waits looks again
   std::vector<Lot> lots_;
   std::optional<std::string> stopped_;
-  bool token_away_ = false;                                   // as the run that ended last found it
   std::deque<std::chrono::steady_clock::time_point> passes_;  // within the last hour
   std::uint64_t last_event_ = 0;
   std::uint64_t next_listener_ = 0;

@@ -65,6 +65,7 @@ struct Passage {
   std::optional<Fault> doomed;  // somebody else found a reason to end this run
   bool uncertain = false;       // a label may or may not have come out
   bool over = false;            // nothing of it goes on
+  bool waits_for_token = false;
   int steps_done = 0;
   std::vector<runs::LabelState> labels;  // as last read from the ledger
 

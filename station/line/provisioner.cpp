@@ -3,14 +3,18 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <boost/asio/experimental/awaitable_operators.hpp>
 
 #include "station/label/template.hpp"
 #include "station/line/enrolment.hpp"
 #include "station/line/reset_check.hpp"
 #include "station/line/secrets.hpp"
+#include "station/line/token_watch.hpp"
 #include "station/words/crypto.hpp"
 
 namespace mintmark {
+
+using namespace asio::experimental::awaitable_operators;
 
 namespace {
 
@@ -19,10 +23,24 @@ constexpr Step kLastAtTheSlot = Step::lock;
 
 bool needs_unit(Step step) { return step <= kLastAtTheSlot; }
 
+Task<void> until_doomed(Passage& p) {
+  while (!p.doomed) co_await p.changed.wait_past(p.changed.count());
+}
+
 }  // namespace
 
 Task<void> Provisioner::provision(std::shared_ptr<Passage> passage) {
   Passage& p = *passage;
+  std::optional<Fault> fault = co_await go_on(p);
+  while (fault && co_await sit_out(p, *fault)) fault = co_await go_on(p);
+  if (fault) co_await end(p, *fault);
+  p.over = true;
+  if (p.seat) p.seat->free();
+  show_(p);
+}
+
+// To the end; or to the fault that stands in the way.
+Task<std::optional<Fault>> Provisioner::go_on(Passage& p) {
   std::optional<Fault> fault;
   try {
     while (p.run.next != Step::done) {
@@ -44,10 +62,45 @@ Task<void> Provisioner::provision(std::shared_ptr<Passage> passage) {
   } catch (const std::exception& e) {
     fault = Fault("station.internal", {}, e.what());  // a defect of ours: the run stays open
   }
-  if (fault) co_await end(p, *fault);
-  p.over = true;
-  if (p.seat) p.seat->free();
+  co_return fault;
+}
+
+// A token that is away ends no run: the step is done again when it is back, as it would be after a
+// crash there. False where the fault stands, or where the unit has gone meanwhile.
+Task<bool> Provisioner::sit_out(Passage& p, Fault fault) {
+  if (services_.token == nullptr || p.doomed || !TokenWatch::concerns(fault)) co_return false;
+  bool at_slot = p.seat && p.seat->in_use;
+  if (at_slot && services_.when_away == WhenAway::stop) {
+    services_.token->report(fault);
+    co_return false;
+  }
+  p.waits_for_token = true;
   show_(p);
+  bool back = co_await wait_for_token(p, fault);
+  p.waits_for_token = false;
+  if (!back || p.doomed) co_return false;
+  auto again = [&](Transaction& db) { return runs::resume(db, kStation, p.run, p.run.slot); };
+  std::optional<Fault> trouble;
+  try {
+    p.run = co_await services_.ledger->transact(again);
+  } catch (const Fault& f) {
+    trouble = f;
+  }
+  if (trouble) spdlog::error("run {} cannot go on: {}", p.run.id, trouble->what());
+  co_return !trouble;
+}
+
+// Until the token is back, the run is doomed, or the unit has left the slot: nobody talks to it
+// meanwhile, so its slot watches it.
+Task<bool> Provisioner::wait_for_token(Passage& p, Fault fault) {
+  TokenWatch& token = *services_.token;
+  if (p.seat && p.seat->in_use) {
+    Slot& slot = *p.seat->slot;
+    auto first = co_await (token.outlasts(std::move(fault)) || until_doomed(p) || slot.departure());
+    co_return first.index() == 0 && std::get<0>(first);
+  }
+  auto first = co_await (token.outlasts(std::move(fault)) || until_doomed(p));
+  co_return first.index() == 0 && std::get<0>(first);
 }
 
 Task<Evidence> Provisioner::perform(Passage& p) {
@@ -299,7 +352,7 @@ Task<void> Provisioner::finish(Passage& p) {
 Task<void> Provisioner::end(Passage& p, Fault fault) {
   spdlog::warn("run {} {}: {}", p.run.id, p.run.serial, fault.what());
   p.fault = fault;
-  if (fault.code() == "rng.duplicate" || fault.code() == "rng.broken") {
+  if (stops_station(fault)) {
     co_await stop_station(std::move(fault));
     co_return;
   }
@@ -333,9 +386,13 @@ Task<void> Provisioner::end(Passage& p, Fault fault) {
   }
 }
 
+bool Provisioner::stops_station(const Fault& fault) {
+  return fault.code() == "rng.duplicate" || fault.code() == "rng.broken";
+}
+
 Task<void> Provisioner::stop_station(Fault fault) {
   auto stop = [&](Transaction& db) {
-    lots::stop_issuing(db, kStation, fault.code(), fault.cause());
+    lots::stop_issuing(db, kStation, fault.code(), fault.what());
   };
   try {
     co_await services_.ledger->transact(stop);

@@ -19,7 +19,14 @@ class Provisioner {
   // Fault: every one becomes an ending, a retry, or a stop of the station.
   Task<void> provision(std::shared_ptr<Passage> passage);
 
+  // Invariant 10: a fault of the random generator, met anywhere, stops the station.
+  static bool stops_station(const Fault& fault);
+  Task<void> stop_station(Fault fault);
+
  private:
+  Task<std::optional<Fault>> go_on(Passage& p);
+  Task<bool> sit_out(Passage& p, Fault fault);
+  Task<bool> wait_for_token(Passage& p, Fault fault);
   Task<void> reconcile(Passage& p);
   Task<Evidence> perform(Passage& p);
   Task<Evidence> reserve(Passage& p);
@@ -36,7 +43,6 @@ class Provisioner {
   Task<void> open_session(Passage& p);
   Task<void> finish(Passage& p);
   Task<void> end(Passage& p, Fault fault);
-  Task<void> stop_station(Fault fault);
 
   Services services_;
   std::function<void(const Passage&)> show_;

@@ -11,6 +11,14 @@
 
 namespace mintmark {
 
+class TokenWatch;
+
+// What the slots do while the token is away.
+enum class WhenAway {
+  wait,  // a run stays in its slot and goes on there
+  stop   // a run is let go with its slot, and met again if its unit still sits there
+};
+
 struct Services {
   Services(Vault& vault_, asio::thread_pool& token_pool_, Ledger& ledger_, LabelSink& sink_)
       : vault(&vault_), token_pool(&token_pool_), ledger(&ledger_), sink(&sink_) {}
@@ -21,6 +29,8 @@ struct Services {
   // Set only on ledgers born as demos: a simulated scanner reads these labels and scans them.
   const SpoolSink* scanned_spool = nullptr;
   int checkpoint_every = 1000;  // journal entries
+  WhenAway when_away = WhenAway::wait;
+  TokenWatch* token = nullptr;  // the line's own; without one no run waits for the token
 };
 
 }  // namespace mintmark

@@ -80,7 +80,8 @@ Json Line::Impl::station() const {
     out["lots"].push_back(std::move(entry));
   }
   out["stopped"] = stopped_ ? Json(*stopped_) : Json();
-  out["token"] = token_away_ ? "away" : "ok";
+  out["token"] = token_.away() ? "away" : "ok";
+  out["token_code"] = token_.away() ? Json(token_.fault()->code()) : Json();
   out["units_per_hour"] = passes_.size();
   out["demo"] = services_.ledger->birth().demo;
   return out;
@@ -123,10 +124,11 @@ void Line::Impl::show(const Passage& passage) {
   for (Bench& bench : benches_) {
     if (bench.passage.get() != &passage) continue;
     bool interrupted = passage.fault.has_value();
-    if (passage.over) token_away_ = interrupted && passage.fault->code() == "token.away";
     if (passage.over)
       show(bench, "ended", interrupted ? passage.fault->code() : "",
            interrupted ? passage.fault->args() : Fault::Args());
+    else if (passage.waits_for_token && passage.seat && passage.seat->in_use)
+      show(bench, "paused", token_.away() ? token_.fault()->code() : "token.away");
     else
       show(bench, passage.seat && passage.seat->in_use ? "working" : "free");
   }

@@ -38,6 +38,10 @@ void read_token(TomlTable table, Config& config) {
   if (config.token.uri.find("pin-value") != std::string::npos)
     table.refuse("uri", "holds a PIN (pin-value): name a file with pin-source=file:/... instead");
   config.token.sessions = static_cast<int>(table.integer_or("sessions", 1, 64, 4));
+  std::string away = table.string_or("when_away", "wait");
+  if (away != "wait" && away != "stop")
+    table.refuse("when_away", "must be \"wait\" (runs stay in their slots) or \"stop\"");
+  config.when_away = away == "wait" ? WhenAway::wait : WhenAway::stop;
   config.token.state_dir = config.state_dir;
   config.token.pin_file_override = credential_pin();
   config.token.init_parameters = table.string_or("init_parameters", "");

@@ -8,6 +8,7 @@
 
 #include "fixtures/slot.hpp"
 #include "hsm/vault.hpp"
+#include "station/line/services.hpp"
 #include "station/main/https.hpp"
 
 namespace mintmark {
@@ -18,6 +19,7 @@ struct Config {
   std::string state_dir;  // ledger, TLS key, Unix socket
   std::string organization = "Mintmark";
   TokenConfig token;
+  WhenAway when_away = WhenAway::wait;
   Listen listen;
   std::vector<std::string> names;  // in the certificate, and what the TLS listener answers to
   std::string label_directory;

@@ -89,6 +89,7 @@ class Station {
     Services out(vault_, tokens_, ledger_, sink_);
     if (config_.simulate_scanner && ledger_.birth().demo) out.scanned_spool = &sink_;
     out.checkpoint_every = config_.checkpoint_every;
+    out.when_away = config_.when_away;
     return out;
   }
 

@@ -99,7 +99,10 @@ Check check_token(Vault& vault, const Birth& birth, const Config& config) {
                 " keys as they must be, and this ledger is its own." +
                 (token.is_soft ? " It is a software token." : "")};
   } catch (const Fault& fault) {
-    return {"token", false, explain(fault)};
+    bool waits = config.when_away == WhenAway::wait;
+    return {"token", false,
+            explain(fault) + (waits ? " Until then runs wait in their slots."
+                                    : " Until then slots stop and let their units go.")};
   }
 }
 

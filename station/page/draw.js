@@ -112,7 +112,7 @@ function drawBanner() {
   let banner = null;
   if (!state.live) banner = ['ui.offline.title', say('ui.offline.do')];
   else if (state.station?.stopped) banner = ['ui.stopped.title', say(state.station.stopped)];
-  else if (state.station?.token === 'away') banner = ['ui.token.away', say('token.away')];
+  else if (state.station?.token === 'away') banner = ['ui.token.away', say(state.station.token_code ?? 'token.away')];
   $('banner').hidden = banner === null;
   if (banner === null || $('banner-text').textContent === banner[1]) return;
   $('banner-word').textContent = say(banner[0]);

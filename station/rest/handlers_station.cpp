@@ -109,7 +109,7 @@ Task<Response> health(Desk& desk, Call&) {
     reason = station["stopped"].get<std::string>();
   } else if (station["token"] != "ok") {
     status = "degraded";
-    reason = "token.away";
+    reason = station["token_code"].get<std::string>();
   }
   Json body = {{"status", status},
                {"version", MINTMARK_VERSION},

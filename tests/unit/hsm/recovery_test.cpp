@@ -91,5 +91,53 @@ TEST_F(Recovery, TriesAWrongPinOnceToo) {
   expect_whole();
 }
 
+// What a user sees of a token that was pulled out: SoftHSM2's directory, moved.
+class MovedAway {
+ public:
+  MovedAway() { std::filesystem::rename(tokens_, aside_); }
+  ~MovedAway() { put_back(); }
+  MovedAway(const MovedAway&) = delete;
+  MovedAway& operator=(const MovedAway&) = delete;
+  void put_back() {
+    if (!std::filesystem::exists(aside_)) return;
+    std::filesystem::remove_all(tokens_);
+    std::filesystem::rename(aside_, tokens_);
+  }
+  void leave_an_empty_one() { std::filesystem::create_directory(tokens_); }
+
+ private:
+  std::filesystem::path tokens_ = softhsm_directory() / "tokens";
+  std::filesystem::path aside_ = softhsm_directory() / "aside";
+};
+
+TEST_F(Recovery, ATokenThatWasTakenAwayIsFoundAgainHoweverOftenItWasMissed) {
+  shared_vault().reset();
+  for (bool empty : {false, true}) {
+    MovedAway away;
+    if (empty) away.leave_an_empty_one();
+    for (int i = 0; i < 3; ++i) {
+      std::string code = fault_of([&] { vault_.fingerprint(view("x")); });
+      EXPECT_TRUE(code == "token.away" || code == "token.missing") << code;
+    }
+    away.put_back();
+    expect_whole();
+  }
+}
+
+// The same name and the same PIN, and yet another: the ledger would find no duplicate any more.
+TEST_F(Recovery, AnotherTokenOfTheSameNameIsNotTakenForTheOneThatWent) {
+  shared_vault().reset();
+  MovedAway away;
+  away.leave_an_empty_one();
+  EXPECT_NE(fault_of([&] { vault_.fingerprint(view("x")); }), "");
+  Vault::create(token_.config(), view(SoftToken::kSoPin));
+  for (int i = 0; i < 2; ++i)
+    EXPECT_EQ(fault_of([&] { vault_.fingerprint(view("x")); }), "token.foreign");
+  away.put_back();
+  module_.api().C_Finalize(nullptr);  // SoftHSM2 does not see by itself that its files are others
+  fault_of([&] { vault_.fingerprint(view("x")); });
+  expect_whole();
+}
+
 }  // namespace
 }  // namespace mintmark

@@ -50,6 +50,9 @@ TEST(Config, IsRead) {
   EXPECT_EQ(config.slots.at(0).baud, 115200U);
   EXPECT_EQ(config.ledger(), "/srv/m/ledger.db");
   EXPECT_FALSE(config.simulate_scanner);
+  EXPECT_EQ(config.when_away, WhenAway::wait);
+  Config stops = parse_config(edited("[http]", "when_away = \"stop\"\n[http]"), "x");
+  EXPECT_EQ(stops.when_away, WhenAway::stop);
   Config v6 = parse_config(edited("127.0.0.1:8443", "[::1]:1"), "x");
   EXPECT_EQ(v6.listen.address, "::1");
 }
@@ -69,6 +72,7 @@ TEST(Config, RefusesWithFileAndLine) {
       {"uri = \"pkcs11:", "uri = \"", "3", "token.uri"},
       {"pin-source=file:/pin", "pin-value=1234", "3", "token.uri"},
       {"[http]", "sessions = 0\n[http]", "4", "token.sessions"},
+      {"[http]", "when_away = \"run\"\n[http]", "4", "token.when_away"},
       {"127.0.0.1:8443", "127.0.0.1", "5", "http.listen"},
       {"127.0.0.1:8443", "localhost:8443", "5", "http.listen"},
       {"127.0.0.1:8443", "127.0.0.1:99999", "5", "http.listen"},
