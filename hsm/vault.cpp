@@ -25,14 +25,14 @@ struct Vault::State {
   bool has_after_all(const std::string& label);
 
   Link link;
-  BlockRepeatTest health;
+  RandomTests health;
   std::mutex lots;  // one change of the set of lot keys at a time
   std::array<std::atomic<int>, kSignerRoles.size()> in_use{1, 1, 1, 1};  // generations
 };
 
 Vault::Vault(const TokenConfig& config) : state_(std::make_unique<State>(config)) {
   state_->link.connection();
-  random(2 * BlockRepeatTest::kBlock);  // a generator that is stuck is found here
+  random(2 * RandomTests::kBlock);  // a generator that is stuck is found here
 }
 
 Vault::~Vault() = default;
@@ -40,7 +40,7 @@ Vault::~Vault() = default;
 // Whole blocks, so that every byte that leaves has been through the test; at most 4096 at a time,
 // because some tokens refuse more than 64 KiB.
 void Vault::random(std::span<std::uint8_t> out) {
-  constexpr std::size_t kBlock = BlockRepeatTest::kBlock;
+  constexpr std::size_t kBlock = RandomTests::kBlock;
   while (!out.empty()) {
     std::size_t size = std::min<std::size_t>(out.size(), 4096);
     Secret drawn((size + kBlock - 1) / kBlock * kBlock);
@@ -106,7 +106,7 @@ Secret Vault::open(const std::string& lot_key_label, const Iv& iv, View aad, Vie
     });
     if (opens) return std::move(*plain);
   }
-  random(BlockRepeatTest::kBlock);
+  random(RandomTests::kBlock);
   throw broken;
 }
 

@@ -6,7 +6,6 @@
 #include <fstream>
 #include <sstream>
 
-#include "hsm/health.hpp"
 #include "hsm/rv.hpp"
 #include "hsm/uri.hpp"
 #include "station/words/fault.hpp"
@@ -190,30 +189,6 @@ TEST(ReturnValues, HaveOneTable) {
   EXPECT_EQ(unheard_of.code(), "token.refused");
   EXPECT_EQ(unheard_of.args().at("rv"), "0x80000007");
   EXPECT_EQ(unheard_of.recovery(), pkcs11::Recovery::never);
-}
-
-Bytes block(std::uint8_t first) {
-  Bytes out(BlockRepeatTest::kBlock);
-  for (std::size_t i = 0; i < out.size(); ++i) out[i] = static_cast<std::uint8_t>(first + i);
-  return out;
-}
-
-TEST(BlockRepeat, StopsForGood) {
-  BlockRepeatTest test;
-  test.feed(block(1));
-  test.feed(block(2));
-  test.feed(block(1));
-  EXPECT_EQ(caught([&] { test.feed(block(1)); }).code(), "rng.broken");
-  EXPECT_EQ(caught([&] { test.feed(block(3)); }).code(), "rng.broken");
-}
-
-TEST(BlockRepeat, SeesARepeatWithinOneDrawAndWithinOneBlock) {
-  Bytes twice = block(1);
-  twice.insert(twice.end(), twice.begin(), twice.begin() + 32);
-  BlockRepeatTest one;
-  EXPECT_EQ(caught([&] { one.feed(twice); }).code(), "rng.broken");
-  BlockRepeatTest two;
-  EXPECT_EQ(caught([&] { two.feed(Bytes(32, 0)); }).code(), "rng.broken");
 }
 
 }  // namespace
