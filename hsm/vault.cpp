@@ -21,6 +21,7 @@ using Repeat = pkcs11::Link::Repeat;
 
 struct Vault::State {
   explicit State(const TokenConfig& config) : link(config) {}
+  void draw(std::span<std::uint8_t> blocks);
   void change(const std::function<void(Connection&, Session&)>& work);
   bool has_after_all(const std::string& label);
 
@@ -41,14 +42,20 @@ Vault::~Vault() = default;
 // because some tokens refuse more than 64 KiB.
 void Vault::random(std::span<std::uint8_t> out) {
   constexpr std::size_t kBlock = RandomTests::kBlock;
-  while (!out.empty()) {
-    std::size_t size = std::min<std::size_t>(out.size(), 4096);
-    Secret drawn((size + kBlock - 1) / kBlock * kBlock);
-    state_->link.run(Repeat::yes, [&](Connection&, Session& s) { s.random(drawn.mutable_view()); });
-    state_->health.feed(drawn.view());
-    std::copy_n(drawn.view().begin(), size, out.begin());
-    out = out.subspan(size);
+  while (out.size() >= kBlock) {
+    std::size_t whole = std::min<std::size_t>(out.size() / kBlock * kBlock, 4096);
+    state_->draw(out.first(whole));
+    out = out.subspan(whole);
   }
+  if (out.empty()) return;
+  Secret last(kBlock);
+  state_->draw(last.mutable_view());
+  std::copy_n(last.view().begin(), out.size(), out.begin());
+}
+
+void Vault::State::draw(std::span<std::uint8_t> blocks) {
+  link.run(Repeat::yes, [&](Connection&, Session& session) { session.random(blocks); });
+  health.feed(blocks);
 }
 
 Bytes Vault::random(std::size_t size) {

@@ -7,6 +7,7 @@ namespace mintmark {
 static std::optional<ControlSymbol> symbol_in(const ZplCommand& face, std::string_view data,
                                               bool escaped) {
   if (face.code == "BQ") data.remove_prefix(std::min<std::size_t>(3, data.size()));  // "MA,"
+  if (!data.starts_with("MM1")) return std::nullopt;  // it may be a secret: not copied, not read
   auto plain = escaped ? zpl_unescape(data) : std::string(data);
   return plain ? ControlSymbol::parse(*plain) : std::nullopt;
 }
