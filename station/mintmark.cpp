@@ -54,6 +54,7 @@ int main(int argc, char** argv) {
   app.require_subcommand(1);
   app.fallthrough();
   mintmark::add_owner_commands(app);
+  mintmark::add_product_commands(app, context);
   mintmark::add_setup_commands(app, context);
   mintmark::add_hsm_commands(app, context);
   mintmark::add_line_commands(app, context);

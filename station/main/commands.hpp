@@ -19,11 +19,12 @@ struct Context {
   Client client() const;
 };
 
-void add_owner_commands(CLI::App& app);                    // order, roster
-void add_setup_commands(CLI::App& app, Context& context);  // init, doctor, health, pin, person
-void add_hsm_commands(CLI::App& app, Context& context);    // hsm
-void add_line_commands(CLI::App& app, Context& context);   // lot, run, unit, label, scan, slot...
-void add_act_commands(CLI::App& app, Context& context);    // act
+void add_owner_commands(CLI::App& app);                      // order, roster
+void add_product_commands(CLI::App& app, Context& context);  // product lint
+void add_setup_commands(CLI::App& app, Context& context);    // init, doctor, health, pin, person
+void add_hsm_commands(CLI::App& app, Context& context);      // hsm
+void add_line_commands(CLI::App& app, Context& context);     // lot, run, unit, label, scan, slot...
+void add_act_commands(CLI::App& app, Context& context);      // act
 // For commands that only propose: posts the act and says who must confirm it.
 void propose_act(Context& context, const std::string& kind, const std::string& subject,
                  const Json& arguments, const std::string& reason);
