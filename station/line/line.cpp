@@ -28,7 +28,8 @@ Line::Impl::Impl(const asio::any_io_executor& executor, Services services,
                  std::vector<std::unique_ptr<Slot>> slots)
     : executor_(executor),
       services_(services),
-      token_(executor, *services.token_pool, probe_of(services), [this] { token_turned(); }),
+      token_(executor, *services.token_pool, services.first_probe, probe_of(services),
+             [this] { token_turned(); }),
       provisioner_(watched(services_, token_), [this](const Passage& passage) { show(passage); }),
       changed_(executor) {
   for (auto& slot : slots) benches_.emplace_back(std::move(slot));

@@ -1,6 +1,7 @@
 // What the work needs from the floors below; wired once, in main.
 #pragma once
 
+#include <chrono>
 #include <string>
 
 #include "fixtures/slot.hpp"
@@ -30,6 +31,7 @@ struct Services {
   const SpoolSink* scanned_spool = nullptr;
   int checkpoint_every = 1000;  // journal entries
   WhenAway when_away = WhenAway::wait;
+  std::chrono::milliseconds first_probe{100};  // of an absent token; the pause doubles up to 100 x
   TokenWatch* token = nullptr;  // the line's own; without one no run waits for the token
 };
 

@@ -6,13 +6,15 @@
 
 namespace mintmark {
 
-TokenWatch::TokenWatch(const asio::any_io_executor& executor, asio::thread_pool& pool,
+TokenWatch::TokenWatch(const asio::any_io_executor& executor, asio::thread_pool& pool, Pause first,
                        std::function<void()> probe, std::function<void()> changed)
     : pool_(&pool),
       probe_(std::move(probe)),
       changed_(std::move(changed)),
       doubted_(executor),
-      turned_(executor) {}
+      turned_(executor),
+      first_(first),
+      pause_(first) {}
 
 bool TokenWatch::concerns(const Fault& fault) { return fault.code().starts_with("token."); }
 
@@ -52,10 +54,10 @@ void TokenWatch::settle(const std::optional<Fault>& found) {
   if (found) {
     ++failed_probes_;
     good_probes_ = alarms_ = 0;
-    pause_ = std::min(pause_ * 2, kLongest);
+    pause_ = std::min(pause_ * 2, first_ * kSlowest);
   } else if (++good_probes_ > 2) {
     alarms_ = 0;  // it has been well for a while: the next absence is a new one
-    pause_ = kFirst;
+    pause_ = first_;
   }
   if (before == (away() ? fault_->code() : "")) return;
   if (away())
@@ -72,7 +74,7 @@ void TokenWatch::report(const Fault& fault) {
   fault_ = fault;
   good_probes_ = 0;
   ++alarms_;
-  pause_ = std::min(pause_ * 2, kLongest);
+  pause_ = std::min(pause_ * 2, first_ * kSlowest);
   doubted_.notify();
   changed_();
 }

@@ -18,13 +18,15 @@ namespace mintmark {
 class TokenWatch {
  public:
   using Pause = std::chrono::milliseconds;
-  static constexpr Pause kIdle{5000}, kFirst{100}, kLongest{10000};
+  static constexpr Pause kIdle{5000};
+  static constexpr int kSlowest = 100;  // times the first pause
   // So often in a row a call may fail with a token that answers the next probe.
   static constexpr int kMostAlarms = 8;
 
   // `probe` runs on `pool` and throws a Fault where the token cannot be worked with; `changed` is
-  // called on the executor whenever away() or its reason has changed.
-  TokenWatch(const asio::any_io_executor& executor, asio::thread_pool& pool,
+  // called on the executor whenever away() or its reason has changed. An absent token is asked
+  // again after twice `first`, then ever more slowly.
+  TokenWatch(const asio::any_io_executor& executor, asio::thread_pool& pool, Pause first,
              std::function<void()> probe, std::function<void()> changed);
 
   // Probes for ever; spawned once.
@@ -49,7 +51,7 @@ class TokenWatch {
   std::function<void()> probe_, changed_;
   std::optional<Fault> fault_;
   Event doubted_, turned_;
-  Pause pause_ = kFirst;
+  Pause first_, pause_;
   int failed_probes_ = 0, good_probes_ = 0, alarms_ = 0;
 };
 

@@ -193,8 +193,10 @@ Task<void> Station::operate(std::string serial, std::string symbol) {
 }
 
 // A passage that has ended is followed by its refresh; everything else by nothing.
-bool Station::settled() const {
+bool Station::settled(Token token) const {
   if (!slot_->is_resting()) return false;
+  bool waits = state_ == "paused" && code_.starts_with("token.") && !code_.starts_with("token.pin");
+  if (waits && token == Token::works) return false;
   return state_ == "paused" || (state_ == "ended" && (refreshed_ || run_.empty()));
 }
 
@@ -207,12 +209,12 @@ void Station::turn(const std::function<bool()>& until, bool& hung) {
   }
 }
 
-Stay Station::pass(MemoryUnit& unit) {
+Stay Station::pass(MemoryUnit& unit, Token token) {
   Stay out;
   state_.clear();
   turn([this] { return slot_->is_waiting(); }, out.hung);
   slot_->seat(unit);
-  turn([this] { return settled(); }, out.hung);
+  turn([this, token] { return settled(token); }, out.hung);
   out.state = state_;
   out.code = code_;
   sent = slot_->take_sent();

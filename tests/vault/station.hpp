@@ -74,7 +74,10 @@ class Station {
 
   std::string new_hardware();  // an id that no other unit has
   // Seats the unit, scans its label when it is there, has the journal signed, takes the unit out.
-  Stay pass(MemoryUnit& unit);
+  // While the token does harm, a slot that waits for it is settled; once it works again, the wait
+  // has to end by itself.
+  enum class Token { harmed, works };
+  Stay pass(MemoryUnit& unit, Token token = Token::works);
   Lot open_lot(int quantity);
   Lot close_lot(const std::string& lot);
   std::optional<std::string> stopped();
@@ -87,11 +90,15 @@ class Station {
  private:
   template <class T>
   T run(Task<T> task);
-  bool settled() const;
+  bool settled(Token token) const;
   void hear(const std::string& name, const Json& data);
   Task<void> operate(std::string serial, std::string symbol);
   void turn(const std::function<bool()>& until, bool& hung);
-  Services services() { return {vault, pool_, ledger, sink}; }
+  Services services() {
+    Services out(vault, pool_, ledger, sink);
+    out.first_probe = std::chrono::milliseconds(1);
+    return out;
+  }
   std::vector<std::unique_ptr<Slot>> slots();
 
   std::ostringstream log_;

@@ -258,7 +258,7 @@ void Sweep::try_one(const Target& target, const Kind& kind) {
   MemoryUnit unit(flashes_.path(), station_->new_hardware());
   prepare(target.token);
   control_.arm(rule);
-  Stay stay = station_->pass(unit);
+  Stay stay = station_->pass(unit, Station::Token::harmed);
   bool fired = control_.fired() > 0;
   control_.disarm();
   clear_pin_mark(fault_token().inner().state_dir());  // a person has looked at the PIN
@@ -305,7 +305,7 @@ bool Sweep::notices_a_forged_fingerprint() {
     rule.harm = Harm::forge_signature;
     MemoryUnit unit(flashes_.path(), station_->new_hardware());
     control_.arm(rule);
-    Stay stay = station_->pass(unit);
+    Stay stay = station_->pass(unit, Station::Token::harmed);
     control_.disarm();
     look(unit, stay);
   }
