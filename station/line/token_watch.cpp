@@ -18,11 +18,6 @@ TokenWatch::TokenWatch(const asio::any_io_executor& executor, asio::thread_pool&
 
 bool TokenWatch::concerns(const Fault& fault) { return fault.code().starts_with("token."); }
 
-// What only a person can change: asking the token again would change nothing, or cost a PIN try.
-static bool needs_a_person(const Fault& fault) {
-  return fault.code() == "token.pin" || fault.code() == "token.pin_marked";
-}
-
 static bool is_absence(const Fault& fault) {
   return fault.code() == "token.away" || fault.code() == "token.missing";
 }
@@ -30,7 +25,6 @@ static bool is_absence(const Fault& fault) {
 Task<void> TokenWatch::run() {
   for (;;) {
     if (!away()) co_await doubted_.wait_past(doubted_.count(), kIdle);
-    if (away() && needs_a_person(*fault_)) co_return;
     if (away()) co_await doubted_.wait_past(doubted_.count(), pause_);
     std::optional<Fault> found = co_await ask();
     settle(found);

@@ -1,8 +1,8 @@
 // Whether the token is there, as the whole line sees it. It is asked now and then while nobody has
 // reason to doubt it, at once when a call failed, and then ever more slowly until it is back.
 //
-// No probe tries a PIN twice: a vault that had its PIN refused says so without asking the token
-// (hsm/pin.hpp), and then there are no more probes at all: a person has to act.
+// No probe tries a PIN twice: a vault that had its PIN refused says so without asking the token,
+// until a person has cleared the mark (hsm/pin.hpp).
 #pragma once
 
 #include <chrono>

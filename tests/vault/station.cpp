@@ -195,7 +195,7 @@ Task<void> Station::operate(std::string serial, std::string symbol) {
 // A passage that has ended is followed by its refresh; everything else by nothing.
 bool Station::settled(Token token) const {
   if (!slot_->is_resting()) return false;
-  bool waits = state_ == "paused" && code_.starts_with("token.") && !code_.starts_with("token.pin");
+  bool waits = state_ == "paused" && code_.starts_with("token.");
   if (waits && token == Token::works) return false;
   return state_ == "paused" || (state_ == "ended" && (refreshed_ || run_.empty()));
 }
