@@ -28,7 +28,7 @@ struct Freed {
   }
 };
 using Key = std::unique_ptr<EVP_PKEY, Freed<EVP_PKEY_free>>;
-using Context = std::unique_ptr<EVP_MD_CTX, Freed<EVP_MD_CTX_free>>;
+using DigestContext = std::unique_ptr<EVP_MD_CTX, Freed<EVP_MD_CTX_free>>;
 using Certificate = std::unique_ptr<X509, Freed<X509_free>>;
 using Bio = std::unique_ptr<BIO, Freed<BIO_free_all>>;
 using File = std::unique_ptr<std::FILE, Freed<std::fclose>>;
@@ -161,7 +161,7 @@ std::string sign_ed25519(const std::string& private_key_path, View message) {
   if (!key || EVP_PKEY_get_id(key.get()) != EVP_PKEY_ED25519)
     throw Fault("key.unreadable",
                 {{"file", private_key_path}, {"reason", "not an Ed25519 private key in PEM"}});
-  Context context(EVP_MD_CTX_new());
+  DigestContext context(EVP_MD_CTX_new());
   Bytes signature(64);
   std::size_t size = signature.size();
   if (EVP_DigestSignInit(context.get(), nullptr, nullptr, nullptr, key.get()) != 1 ||
