@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <vector>
 
 #include "hsm/connection.hpp"
 #include "hsm/pin.hpp"
@@ -11,7 +12,6 @@
 
 namespace mintmark {
 
-using pkcs11::KeyPair;
 using pkcs11::KeyRole;
 using pkcs11::Module;
 using pkcs11::must;
@@ -54,30 +54,20 @@ static void init_user_pin(Module& module, const TokenUri& uri, View so_pin, View
   session.init_pin(user_pin);
 }
 
-static void must_have_no_keys(Session& session, const TokenUri& uri) {
+// Half of a pair is nobody's doing that could be named: a person must look at it.
+static bool is_there(Session& session, const KeyRole& role) {
+  bool secret = !pkcs11::find(session, role.secret, role.label).empty();
+  bool open = role.is_pair() ? !pkcs11::find(session, role.open, role.label).empty() : secret;
+  if (secret == open) return secret;
+  throw Fault("token.key", {{"key", std::string(role.label)}, {"attribute", "half of a pair"}});
+}
+
+// Those that the token has not: all of them, or what a try that broke off did not come to.
+static std::vector<const KeyRole*> lacking(Session& session) {
+  std::vector<const KeyRole*> out;
   for (const KeyRole* role : pkcs11::station_keys())
-    if (!pkcs11::find(session, role->secret, role->label).empty() ||
-        (role->is_pair() && !pkcs11::find(session, role->open, role->label).empty()))
-      throw exists(uri);
-}
-
-static void destroy_all(Session& session, const std::vector<KeyPair>& made) {
-  for (const KeyPair& key : made) {
-    session.destroy(key.secret);
-    if (key.open != CK_INVALID_HANDLE) session.destroy(key.open);
-  }
-}
-
-// All or none: a token with half of its keys could be neither used nor filled.
-static void generate_all(Session& session) {
-  std::vector<KeyPair> made;
-  try {
-    for (const KeyRole* role : pkcs11::station_keys())
-      made.push_back(pkcs11::generate(session, *role, role->label));
-  } catch (const Fault&) {
-    destroy_all(session, made);
-    throw;
-  }
+    if (!is_there(session, *role)) out.push_back(role);
+  return out;
 }
 
 void Vault::create_keys(const TokenConfig& config) {
@@ -86,8 +76,11 @@ void Vault::create_keys(const TokenConfig& config) {
   Module& module = Module::load(uri.module_path(), config.init_parameters);
   Session session(module, module.find(uri), Session::Access::write);
   pkcs11::log_in(session, pkcs11::pin_file(config, uri), config.state_dir);
-  must_have_no_keys(session, uri);
-  generate_all(session);
+  std::vector<const KeyRole*> roles = lacking(session);
+  if (roles.empty()) throw exists(uri);
+  // What is made stays where a later one fails: the next try completes it, and nothing here ever
+  // destroys a key of a station.
+  for (const KeyRole* role : roles) pkcs11::generate(session, *role, role->label);
   ::sync();  // SoftHSM2 leaves that to others
 }
 

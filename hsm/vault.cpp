@@ -6,6 +6,8 @@
 #include <array>
 #include <atomic>
 #include <functional>
+#include <optional>
+#include <set>
 #include <utility>
 
 #include "hsm/connection.hpp"
@@ -23,12 +25,19 @@ struct Vault::State {
   explicit State(const TokenConfig& config) : link(config) {}
   void draw(std::span<std::uint8_t> blocks);
   void change(const std::function<void(Connection&, Session&)>& work);
-  bool has_after_all(const std::string& label);
+  bool seems_there(const std::string& label);
+  void destroy(const std::string& label);
+  void leave(const std::string& label);
+  void keep(const std::string& label);
+  std::optional<Fault> destroy_left();
 
   Link link;
   RandomTests health;
   std::mutex lots;  // one change of the set of lot keys at a time
   std::array<std::atomic<int>, kSignerRoles.size()> in_use{1, 1, 1, 1};  // generations
+  // Lot keys that must not be and may be there, because the token went away meanwhile.
+  std::mutex left_mutex;
+  std::set<std::string> left;
 };
 
 Vault::Vault(const TokenConfig& config) : state_(std::make_unique<State>(config)) {
@@ -134,12 +143,14 @@ static void must_be_lot_label(const std::string& label) {
     throw Fault("token.key", {{"key", label}, {"attribute", "CKA_LABEL"}});
 }
 
-// Asked behind a failure, so a failure to ask is "no".
-bool Vault::State::has_after_all(const std::string& label) {
+// Whether there is one; asked behind a failure, so a token that does not answer says no.
+bool Vault::State::seems_there(const std::string& label) {
   try {
-    return link.run(Repeat::yes, [&](Connection&, Session& session) {
-      return !pkcs11::find(session, pkcs11::kLotKey.secret, label).empty();
-    });
+    return !link.run(Repeat::yes,
+                     [&](Connection&, Session& session) {
+                       return pkcs11::find(session, pkcs11::kLotKey.secret, label);
+                     })
+                .empty();
   } catch (const Fault&) {
     return false;
   }
@@ -164,19 +175,63 @@ static void generate_lot_key(Connection& connection, Session& session, const std
   }
 }
 
+void Vault::State::destroy(const std::string& label) {
+  change([&](Connection& connection, Session& session) {
+    connection.forget_lot_key(label);
+    for (auto key : pkcs11::find(session, pkcs11::kLotKey.secret, label)) session.destroy(key);
+  });
+}
+
+void Vault::State::leave(const std::string& label) {
+  std::lock_guard<std::mutex> guard(left_mutex);
+  left.insert(label);
+}
+
+void Vault::State::keep(const std::string& label) {
+  std::lock_guard<std::mutex> guard(left_mutex);
+  left.erase(label);
+}
+
+// What still cannot be destroyed is tried again with the next lot; answers why.
+std::optional<Fault> Vault::State::destroy_left() {
+  std::set<std::string> labels;
+  {
+    std::lock_guard<std::mutex> guard(left_mutex);
+    labels.swap(left);
+  }
+  std::optional<Fault> fault;
+  for (const std::string& label : labels) {
+    try {
+      destroy(label);
+    } catch (const Fault& f) {
+      leave(label);
+      fault = f;
+    }
+  }
+  return fault;
+}
+
 // A token that reports a failure may have made the key all the same: what counts is what is there.
 void Vault::create_lot_key(const std::string& label) {
+  state_->destroy_left();
   if (has_lot_key(label)) throw Fault("token.exists", {{"token", label}});
   try {
-    state_->change([&](Connection& connection, Session& session) {
-      generate_lot_key(connection, session, label);
+    try {
+      state_->change([&](Connection& connection, Session& session) {
+        generate_lot_key(connection, session, label);
+      });
+    } catch (const Fault&) {
+      if (!state_->seems_there(label)) throw;
+    }
+    state_->link.run(Repeat::yes, [&](Connection& connection, Session& session) {
+      return connection.lot_key(session, label);  // unique and as the table says
     });
+    state_->keep(label);
   } catch (const Fault&) {
-    if (!state_->has_after_all(label)) throw;
+    state_->leave(label);
+    state_->destroy_left();
+    throw;
   }
-  state_->link.run(Repeat::yes, [&](Connection& connection, Session& session) {
-    return connection.lot_key(session, label);  // unique and as the table says
-  });
 }
 
 bool Vault::has_lot_key(const std::string& label) {
@@ -186,20 +241,14 @@ bool Vault::has_lot_key(const std::string& label) {
   });
 }
 
-// Twice, because a token that reports a failure may have destroyed it or not: it is looked for
-// again before anything is said.
+// Looked for and destroyed, twice at most: a token that reports a failure may have destroyed it or
+// not.
 void Vault::destroy_lot_key(const std::string& label) {
   must_be_lot_label(label);
-  auto destroy = [&](Connection& connection, Session& session) {
-    connection.forget_lot_key(label);
-    for (auto key : pkcs11::find(session, pkcs11::kLotKey.secret, label)) session.destroy(key);
-  };
-  if (!has_lot_key(label)) return;
-  try {
-    state_->change(destroy);
-  } catch (const Fault&) {
-    if (has_lot_key(label)) state_->change(destroy);
-  }
+  state_->leave(label);
+  auto fault = state_->destroy_left();
+  if (fault) fault = state_->destroy_left();
+  if (fault) throw Fault(*fault);
 }
 
 int Vault::in_use(SignerRole signer) const {

@@ -72,7 +72,9 @@ class Vault {
   // A NEW token (C_InitToken in a free slot, label from the URI, the user's PIN from the PIN file)
   // with all of the station's keys in it. Fault("token.exists") if that label is taken.
   static void create(const TokenConfig& config, View so_pin);
-  // The keys alone, in a token that exists and has none of them (a real HSM). All or none.
+  // The keys alone, in a token that exists (a real HSM): those that it lacks, so that what a try
+  // that broke off has made is completed. Fault("token.exists") if it has them all; "token.key" for
+  // half of a pair.
   static void create_keys(const TokenConfig& config);
 
   // Opens, logs in, finds every key once, checks each against the table in keys.hpp, and that each

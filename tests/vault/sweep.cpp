@@ -12,80 +12,14 @@
 #include <thread>
 
 #include "hsm/module.hpp"
-#include "hsm/rv.hpp"
 #include "tests/unit/fault_of.hpp"
 #include "tests/vault/checks.hpp"
-#include "tests/vault/fault.hpp"
-
-// The vault syncs every disk of the machine when a token key was made. What a power cut does is not
-// tried here, and others work on this machine.
-extern "C" void sync() noexcept {}
+#include "tests/vault/kinds.hpp"
 
 namespace mintmark {
 namespace {
 
 using fault::Harm;
-using fault::Rule;
-
-struct Kind {
-  std::string name;
-  Harm harm;
-  CK_RV rv = CKR_OK;
-  unsigned long times = 1;
-};
-
-// The classes of return values that a token can fail with, and one that nobody knows.
-constexpr CK_RV kValues[] = {
-    CKR_SESSION_HANDLE_INVALID,
-    CKR_SESSION_CLOSED,
-    CKR_OPERATION_ACTIVE,
-    CKR_OPERATION_NOT_INITIALIZED,
-    CKR_USER_NOT_LOGGED_IN,
-    CKR_DEVICE_ERROR,
-    CKR_DEVICE_REMOVED,
-    CKR_TOKEN_NOT_PRESENT,
-    CKR_TOKEN_NOT_RECOGNIZED,
-    CKR_CRYPTOKI_NOT_INITIALIZED,
-    CKR_GENERAL_ERROR,
-    CKR_FUNCTION_FAILED,
-    CKR_OBJECT_HANDLE_INVALID,
-    CKR_KEY_HANDLE_INVALID,
-    CKR_DEVICE_MEMORY,
-    CKR_HOST_MEMORY,
-    CKR_PIN_INCORRECT,
-    CKR_PIN_LOCKED,
-    CKR_KEY_UNEXTRACTABLE,
-    CKR_MECHANISM_INVALID,
-    CKR_MECHANISM_PARAM_INVALID,
-    CKR_BUFFER_TOO_SMALL,
-    0x80000123,
-};
-
-std::vector<Kind> make_kinds() {
-  std::vector<Kind> out;
-  for (CK_RV rv : kValues) out.push_back({pkcs11::name_of(rv), Harm::refuse, rv});
-  for (CK_RV rv : {CKR_DEVICE_ERROR, CKR_SESSION_HANDLE_INVALID, CKR_USER_NOT_LOGGED_IN,
-                   CKR_GENERAL_ERROR, CKR_DEVICE_MEMORY})
-    out.push_back({"done, and " + pkcs11::name_of(rv), Harm::perform_refuse, rv});
-  for (CK_RV rv : {CKR_DEVICE_REMOVED, CKR_TOKEN_NOT_PRESENT, CKR_CRYPTOKI_NOT_INITIALIZED,
-                   CKR_SESSION_HANDLE_INVALID, CKR_USER_NOT_LOGGED_IN})
-    out.push_back({"from here on " + pkcs11::name_of(rv), Harm::refuse, rv, 0});
-  out.push_back({"delay", Harm::delay});
-  return out;
-}
-
-// C_GenerateRandom can also lie.
-const std::vector<Kind>& kinds_for(const std::string& function) {
-  static const std::vector<Kind> all = make_kinds();
-  static const std::vector<Kind> random = [] {
-    auto out = make_kinds();
-    out.push_back({"zeros", Harm::zero_random});
-    out.push_back({"the block before again", Harm::repeat_random});
-    out.push_back({"from here on zeros", Harm::zero_random, CKR_OK, 0});
-    return out;
-  }();
-  return function == "C_GenerateRandom" ? random : all;
-}
 
 // How a run meets the token: with a connection, with one that has just gone, or with a module that
 // must be initialised again.
@@ -248,16 +182,9 @@ void Sweep::try_one(const Target& target, const Kind& kind) {
   const std::string& function = target.call.function;
   checks_.during(function + " " + std::to_string(target.call.occurrence) +
                  kMeeting[static_cast<std::size_t>(target.token)] + ": " + kind.name);
-  Rule rule;
-  rule.function = function;
-  rule.occurrence = target.call.occurrence;
-  rule.times = kind.times;
-  rule.harm = kind.harm;
-  rule.rv = kind.rv;
-  rule.milliseconds = 5;
   MemoryUnit unit(flashes_.path(), station_->new_hardware());
   prepare(target.token);
-  control_.arm(rule);
+  control_.arm(rule_of(target.call, kind));
   Stay stay = station_->pass(unit, Station::Token::harmed);
   bool fired = control_.fired() > 0;
   control_.disarm();
@@ -273,20 +200,22 @@ void Sweep::try_one(const Target& target, const Kind& kind) {
 void Sweep::units() {
   bool soak = std::getenv("MINTMARK_SOAK") != nullptr;
   const auto all = targets();
-  std::map<std::string, std::size_t> seen;
+  if (shard_ == 0)
+    std::cout << "note calls of a run, and of connecting: " << all.size() << std::endl;
+  std::map<std::string, std::size_t> seen;  // calls of a function that only connecting makes
   for (const Target& target : all) {
     const auto& kinds = kinds_for(target.call.function);
-    // The attributes of keys are read by some 200 calls that are alike: each gets some of the
-    // faults and all together every one, many times.
-    bool some = target.token != Token::connected && target.call.function == "C_GetAttributeValue";
-    std::size_t first = seen[target.call.function]++;
+    // Connecting again looks for keys and reads their attributes by some 300 calls that are alike:
+    // beyond the first two of a function each gets one of the faults, the next call the next one.
+    bool some = target.token != Token::connected && seen[target.call.function] >= 2;
+    std::size_t first = target.token == Token::connected ? 0 : seen[target.call.function]++;
     for (std::size_t i = 0; i < kinds.size(); ++i) {
       if (some && !soak && i != first % kinds.size()) continue;
       if (number_++ % shards_ == shard_) try_one(target, kinds[i]);
     }
   }
   if (station_) retire_station();
-  std::printf("calls of a run: %zu; faults that met no call: %d\n", all.size(), silent_);
+  if (silent_ > 0) std::cout << "note faults that met no call: " << silent_ << std::endl;
 }
 
 // A sweep that finds nothing may be blind: a token that answers with another fingerprint than the
@@ -299,12 +228,8 @@ bool Sweep::notices_a_forged_fingerprint() {
   std::cout.setstate(std::ios::failbit);  // these are wanted
   for (const fault::Call& call : calls) {
     if (call.function != "C_Sign") continue;
-    Rule rule;
-    rule.function = "C_Sign";
-    rule.occurrence = call.occurrence;
-    rule.harm = Harm::forge_signature;
     MemoryUnit unit(flashes_.path(), station_->new_hardware());
-    control_.arm(rule);
+    control_.arm(rule_of(call, {"forged", Harm::forge_signature}));
     Stay stay = station_->pass(unit, Station::Token::harmed);
     control_.disarm();
     look(unit, stay);
@@ -325,13 +250,9 @@ bool finds_planted_secrets() {
          exposures({to_bytes(view("K7QM2XRD9HVTWN4D"))}, "file", file).empty();
 }
 
-struct Result {
-  int tried = 0, violations = 0;
-};
-
-Result work(unsigned shard, unsigned shards) {
+sweeps::Result work(unsigned shard, unsigned shards) {
   Sweep sweep(shard, shards);
-  Result out;
+  sweeps::Result out;
   if (shard == 0 && !(finds_planted_secrets() && sweep.notices_a_forged_fingerprint())) {
     std::printf("violation: the sweep is blind\n");
     out.violations = 1;
@@ -342,50 +263,7 @@ Result work(unsigned shard, unsigned shards) {
   return out;
 }
 
-// One process for each core, each with a token of its own, begun before any of them has threads.
-Result fork_all(unsigned shards) {
-  std::array<int, 2> results{};
-  if (pipe(results.data()) != 0) std::abort();
-  std::vector<pid_t> children;
-  for (unsigned shard = 0; shard < shards; ++shard) {
-    pid_t child = fork();
-    if (child == 0) {
-      Result result;
-      try {
-        result = work(shard, shards);
-      } catch (const std::exception& e) {
-        std::printf("violation: the sweep broke off: %s\n", e.what());
-        result.violations = 1;
-      }
-      std::fflush(nullptr);
-      bool told = write(results[1], &result, sizeof result) == sizeof result;
-      std::exit(told ? 0 : 1);
-    }
-    children.push_back(child);
-  }
-  Result all;
-  close(results[1]);
-  for (Result one; read(results[0], &one, sizeof one) == sizeof one;) {
-    all.tried += one.tried;
-    all.violations += one.violations;
-  }
-  for (pid_t child : children) {
-    int status = 0;
-    waitpid(child, &status, 0);
-    if (status != 0) ++all.violations;
-  }
-  return all;
-}
-
 }  // namespace
 }  // namespace mintmark
 
-int main() {
-  using namespace mintmark;
-  if (access("/dev/shm", W_OK) == 0) setenv("TMPDIR", "/dev/shm", 1);
-  unsigned cores = std::clamp(std::thread::hardware_concurrency(), 1U, 8U);
-  if (const char* asked = std::getenv("MINTMARK_JOBS")) cores = std::max(1, std::atoi(asked));
-  Result result = fork_all(cores);
-  std::printf("sweep vault: tried %d, violations %d\n", result.tried, result.violations);
-  return result.violations == 0 && result.tried >= 1000 ? 0 : 1;
-}
+int main() { return mintmark::sweeps::run_all("vault", mintmark::work); }

@@ -185,6 +185,23 @@ TEST(Create, FillsATokenThatSomebodyElseInitialised) {
   Vault opened(given.config());
 }
 
+TEST(Create, CompletesWhatATryThatBrokeOffHasMade) {
+  SoftToken broken_off;
+  Bytes kept = Vault(broken_off.config()).check_value();
+  auto destroy = [&](std::string_view label, CK_OBJECT_CLASS what) {
+    auto session = raw_session(broken_off, pkcs11::Session::Access::write);
+    ASSERT_EQ(session.login(CKU_USER, view("4711-user")), CKR_OK);
+    pkcs11::Attributes which;
+    which.bytes(CKA_LABEL, view(label)).number(CKA_CLASS, what);
+    for (auto object : session.find(which)) session.destroy(object);
+  };
+  destroy("mintmark-journal", CKO_PRIVATE_KEY);
+  EXPECT_EQ(fault_of([&] { Vault::create_keys(broken_off.config()); }), "token.key");
+  destroy("mintmark-journal", CKO_PUBLIC_KEY);
+  Vault::create_keys(broken_off.config());
+  EXPECT_EQ(Vault(broken_off.config()).check_value(), kept);
+}
+
 TEST(Create, WithoutATokenThereIsNoVault) {
   SoftToken none(SoftToken::With::nothing);
   EXPECT_EQ(fault_of([&] { Vault opened(none.config()); }), "token.missing");
