@@ -5,6 +5,7 @@
 #include <openssl/pem.h>
 #include <openssl/x509.h>
 #include <openssl/x509_vfy.h>
+#include <openssl/x509v3.h>
 
 #include <memory>
 
@@ -16,6 +17,8 @@ struct Free {
   void operator()(X509* p) const { X509_free(p); }
   void operator()(X509_STORE* p) const { X509_STORE_free(p); }
   void operator()(X509_STORE_CTX* p) const { X509_STORE_CTX_free(p); }
+  void operator()(X509_CRL* p) const { X509_CRL_free(p); }
+  void operator()(ASN1_STRING* p) const { ASN1_STRING_free(p); }  // numbers, times
   void operator()(BIO* p) const { BIO_free(p); }
 };
 template <class T>
@@ -73,6 +76,50 @@ std::optional<std::string> chain_fault(View der, const std::vector<Bytes>& chain
   std::string reason = X509_verify_cert_error_string(X509_STORE_CTX_get_error(context.get()));
   ERR_clear_error();
   return "does not chain to ca-chain.pem: " + reason;
+}
+
+static std::string octets_of(const ASN1_INTEGER* number) {
+  return hex(
+      View(ASN1_STRING_get0_data(number), static_cast<std::size_t>(ASN1_STRING_length(number))));
+}
+
+static std::string reason_of(X509_REVOKED* entry) {
+  Owned<ASN1_ENUMERATED> reason(static_cast<ASN1_ENUMERATED*>(
+      X509_REVOKED_get_ext_d2i(entry, NID_crl_reason, nullptr, nullptr)));
+  switch (reason ? ASN1_ENUMERATED_get(reason.get()) : -1) {
+    case CRL_REASON_KEY_COMPROMISE:
+      return "keyCompromise";
+    case CRL_REASON_SUPERSEDED:
+      return "superseded";
+    case CRL_REASON_CESSATION_OF_OPERATION:
+      return "cessationOfOperation";
+    case CRL_REASON_PRIVILEGE_WITHDRAWN:
+      return "privilegeWithdrawn";
+    default:
+      return {};
+  }
+}
+
+std::optional<DenialList> read_denial_list(std::string_view text, const std::vector<Bytes>& chain) {
+  Owned<BIO> in(BIO_new_mem_buf(text.data(), static_cast<int>(text.size())));
+  Owned<X509_CRL> crl(in ? PEM_read_bio_X509_CRL(in.get(), nullptr, nullptr, nullptr) : nullptr);
+  ERR_clear_error();
+  if (!crl) return std::nullopt;
+  DenialList out;
+  Owned<X509> ca = chain.empty() ? nullptr : parse(chain.front());
+  out.signed_by_ca = ca && X509_CRL_verify(crl.get(), X509_get0_pubkey(ca.get())) == 1;
+  ERR_clear_error();
+  Owned<ASN1_INTEGER> number(static_cast<ASN1_INTEGER*>(
+      X509_CRL_get_ext_d2i(crl.get(), NID_crl_number, nullptr, nullptr)));
+  std::uint64_t value = 0;
+  if (number && ASN1_INTEGER_get_uint64(&value, number.get()) == 1)
+    out.number = std::to_string(value);
+  STACK_OF(X509_REVOKED)* list = X509_CRL_get_REVOKED(crl.get());
+  for (int i = 0; list != nullptr && i < sk_X509_REVOKED_num(list); ++i) {
+    X509_REVOKED* entry = sk_X509_REVOKED_value(list, i);
+    out.numbers[octets_of(X509_REVOKED_get0_serialNumber(entry))] = reason_of(entry);
+  }
+  return out;
 }
 
 }  // namespace mintmark::exports

@@ -63,7 +63,10 @@ static const std::vector<std::string> kColumns = {"serial",
 static constexpr std::string_view kUnits =
     "SELECT a.serial, coalesce(a.mac, ''), u.source, u.hw, l.product_name, l.product_number, l.id, "
     "l.order_id, coalesce(r.firmware, ''), "
-    "CASE WHEN u.quarantined THEN 'quarantine' ELSE coalesce(r.ending, 'open') END, "
+    "CASE WHEN EXISTS (SELECT 1 FROM retired d WHERE d.unit = u.id) THEN 'retired' "
+    "WHEN u.quarantined THEN 'quarantine' WHEN EXISTS (SELECT 1 FROM release e WHERE "
+    "e.unit = u.id AND e.last_run >= coalesce(r.rowid, 0)) THEN 'released' "
+    "ELSE coalesce(r.ending, 'open') END, "
     "CASE WHEN u.quarantined THEN u.quarantine_code ELSE coalesce(r.code, '') END, "
     "coalesce(r.reset_check, ''), coalesce(r.unproven, ''), "
     "coalesce((SELECT lower(hex(c.sha256)) FROM certificate c WHERE c.serial = a.serial "
@@ -113,7 +116,8 @@ void certificates(Reader& db, const Certificate& each) {
   while (row.step()) each(row.get<std::string>(0), pem(row.get<Bytes>(1)));
 }
 
-void bundle(Reader& db, const Birth& birth, const Checkpoint& checkpoint, const File& file) {
+void bundle(Reader& db, const Birth& birth, const Checkpoint& checkpoint,
+            const std::string& denial_list, const File& file) {
   auto into = [&file](const char* path) {
     return [&file, path](std::string_view chunk) { file(path, chunk); };
   };
@@ -125,6 +129,7 @@ void bundle(Reader& db, const Birth& birth, const Checkpoint& checkpoint, const 
     file("certs/" + serial + ".pem", text);
   });
   file("ca-chain.pem", pem(birth.ca));
+  file("denied.crl", denial_list);
 }
 
 namespace {
@@ -169,14 +174,14 @@ class Writer {
 }  // namespace
 
 void write(Reader& db, const Birth& birth, const Checkpoint& checkpoint,
-           const std::string& directory) {
+           const std::string& denial_list, const std::string& directory) {
   std::filesystem::path root(directory);
   std::error_code error;
   std::filesystem::remove_all(root / "certs", error);
   std::filesystem::create_directories(root / "certs", error);
   if (error) throw Fault("export.failed", {{"path", directory}, {"reason", error.message()}});
   Writer writer(root);
-  bundle(db, birth, checkpoint,
+  bundle(db, birth, checkpoint, denial_list,
          [&writer](const std::string& path, std::string_view chunk) { writer.chunk(path, chunk); });
   writer.finish();
 }

@@ -20,8 +20,9 @@ void journal(Reader& db, std::uint64_t size, const Chunk& chunk);
 
 // RFC 4180 with a header line and CRLF. A cell that a spreadsheet would run as a formula (begins
 // with = + - @, tab, CR or NUL) gets a ' in front. One row a unit that was admitted to a lot, in
-// order of admission. `ending` is that of its newest run, `open` while one is, and `quarantine`
-// once the unit is held, however it ended before.
+// order of admission. `ending` is that of its newest run, `open` while one is, `quarantine` once
+// the unit is held, however it ended before, `released` once two officers let it come back and it
+// has not yet, `retired` for good.
 void units(Reader& db, const Birth& birth, const Chunk& chunk);
 
 // Each unit's newest certificate as PEM, by serial.
@@ -31,15 +32,17 @@ void certificates(Reader& db, const Certificate& each);
 std::string pem(View der);  // one CERTIFICATE block
 
 // The whole bundle: journal.jsonl, checkpoint, checkpoint.vkey, units.csv, certs/<serial>.pem,
-// ca-chain.pem. Chunks of one path come together; a path comes once.
+// ca-chain.pem, denied.crl (PEM, of this checkpoint's size). Chunks of one path come together; a
+// path comes once.
 using File = std::function<void(const std::string& path, std::string_view chunk)>;
-void bundle(Reader& db, const Birth& birth, const Checkpoint& checkpoint, const File& file);
+void bundle(Reader& db, const Birth& birth, const Checkpoint& checkpoint,
+            const std::string& denial_list, const File& file);
 
 // The bundle as files below `directory`, which is made where it is missing. Files of an earlier
 // export are replaced, and certificates that are no part of this one removed. Faults "disk.full",
 // "export.failed" (path, reason).
 void write(Reader& db, const Birth& birth, const Checkpoint& checkpoint,
-           const std::string& directory);
+           const std::string& denial_list, const std::string& directory);
 
 // RFC 4180 quoting and the formula guard.
 std::string csv_cell(std::string_view text);

@@ -69,6 +69,19 @@ void Facts::ending(const Json& entry, const std::string& word) {
 
 void Facts::hold(const Json& entry) { held_.insert(hardware_of(entry)); }
 
+// Two officers let it come back, or retired it.
+void Facts::come_back(std::uint64_t seq, const Json& entry, const std::string& word) {
+  std::string hardware = hardware_of(entry);
+  auto officers = entry.find("officers");
+  bool two = officers != entry.end() && officers->is_array() && officers->size() == 2 &&
+             ((*officers)[0] != (*officers)[1] || flag_of(entry, "solo"));
+  if (!two) find(at(seq) + hardware + " was " + word + ", but not by two officers");
+  held_.erase(hardware);
+  if (word == "retired") retired_.insert(hardware);
+  for (auto& [serial, unit] : units)
+    if (unit.hardware_id == hardware) unit.ending = word;
+}
+
 void Facts::take(std::uint64_t seq, const Json& entry) {
   std::string type = text_of(entry, "type");
   if (seq == 0 && type != "ledger.birth") find(at(seq) + "the first entry is not the birth");
@@ -82,6 +95,10 @@ void Facts::take(std::uint64_t seq, const Json& entry) {
   if (type == "unit.return") ending(entry, "open");
   if (type == "run.end") ending(entry, text_of(entry, "ending"));
   if (type == "unit.quarantine" || type == "unit.hold") hold(entry);
+  if (type == "unit.release" || type == "unit.reopen") come_back(seq, entry, "released");
+  if (type == "unit.retire") come_back(seq, entry, "retired");
+  if (type == "certificate.deny")
+    denied.emplace(text_of(entry, "number"), text_of(entry, "reason"));
   if (type == "certificate.issue")
     certificates[text_of(entry, "sha256")] = text_of(entry, "serial");
   if (type == "audit.nonce") nonces.insert(text_of(entry, "nonce"));
@@ -95,7 +112,10 @@ void Facts::take(std::uint64_t seq, const Json& entry) {
 
 void Facts::finish() {
   for (auto& [serial, unit] : units)
-    if (held_.contains(unit.hardware_id)) unit.ending = "quarantine";
+    if (retired_.contains(unit.hardware_id))
+      unit.ending = "retired";
+    else if (held_.contains(unit.hardware_id))
+      unit.ending = "quarantine";
   for (const auto& [id, order] : orders_) {
     auto admitted = static_cast<std::int64_t>(order.hardware_ids.size());
     if (!order.accepted) find("order " + id + ": units were admitted, but it was never accepted");

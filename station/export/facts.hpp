@@ -26,6 +26,7 @@ class Facts {
   };
   std::map<std::string, Unit> units;                // by serial
   std::map<std::string, std::string> certificates;  // SHA-256, to serial
+  std::map<std::string, std::string> denied;        // certificates' serial numbers, to the reason
   std::set<std::string> nonces;
   std::string ca_sha256, journal_key;
   bool demo = false;
@@ -39,6 +40,7 @@ class Facts {
   void admit(std::uint64_t seq, const Json& entry);
   void ending(const Json& entry, const std::string& word);
   void hold(const Json& entry);
+  void come_back(std::uint64_t seq, const Json& entry, const std::string& word);
 
   struct Order {
     Order() = default;
@@ -49,7 +51,8 @@ class Facts {
   std::vector<std::string>* findings_;
   std::map<std::pair<std::int64_t, std::string>, std::uint64_t> seen_;
   std::map<std::string, Order> orders_;
-  std::set<std::string> held_;  // hardware ids in quarantine: they stay there
+  std::set<std::string> held_;  // hardware ids in quarantine, until two officers release them
+  std::set<std::string> retired_;
 };
 
 }  // namespace mintmark::exports

@@ -61,6 +61,7 @@ class Verification {
     check_birth(vkey);
     check_units();
     check_certificates();
+    check_denial_list();
     report_.fingerprints = facts_.fingerprints();
     report_.demo = facts_.demo;
     return std::move(report_);
@@ -201,6 +202,31 @@ class Verification {
     report_.certificates = found.size();
     for (const auto& [digest, serial] : facts_.certificates)
       if (!found.contains(serial)) find("certs: the certificate of " + serial + " is missing");
+  }
+
+  // The list is that of the checkpoint: what the journal denies, for its reason, and nothing else.
+  void check_denial_list() {
+    if (facts_.denied.empty() && !fs::exists(directory_ / "denied.crl")) return;
+    auto text = slurp("denied.crl");
+    if (!text) return;
+    auto list = read_denial_list(*text, chain_);
+    if (!list) return find("denied.crl: not a certificate revocation list");
+    if (!list->signed_by_ca) find("denied.crl: not signed by the CA of ca-chain.pem");
+    if (list->number != std::to_string(report_.checkpoint_size))
+      find("denied.crl: its number is " + list->number + ", the checkpoint's size is " +
+           std::to_string(report_.checkpoint_size));
+    for (const auto& [number, reason] : facts_.denied) {
+      auto listed = list->numbers.find(number);
+      if (listed == list->numbers.end())
+        find("denied.crl: the certificate " + number +
+             " is denied in the journal, not in the list");
+      else if (listed->second != reason)
+        find("denied.crl: the certificate " + number + " is denied for " + listed->second +
+             ", the journal says " + reason);
+    }
+    for (const auto& [number, reason] : list->numbers)
+      if (!facts_.denied.contains(number))
+        find("denied.crl: the journal does not deny the certificate " + number);
   }
 
   void check_certificate(const fs::path& path, std::set<std::string>& found) {

@@ -106,14 +106,17 @@ static int count(Reader& db, std::string_view sql, const std::string& lot) {
   return db.value<int>(sql, lot).value_or(0);
 }
 
-// A unit that passed and was quarantined later no longer counts as passed.
+// A unit that passed and was quarantined, retired or let come back later no longer counts as
+// passed; one that passes again counts once.
 static void count_units(Reader& db, Lot& lot) {
   lot.open_runs = count(db, "SELECT count(*) FROM run WHERE lot = ? AND ending IS NULL", lot.id);
   lot.passed =
-      count(db, "SELECT count(*) FROM run WHERE lot = ? AND ending = 'passed'", lot.id) -
+      count(db, "SELECT count(DISTINCT unit) FROM run WHERE lot = ? AND ending = 'passed'",
+            lot.id) -
       count(db,
-            "SELECT count(*) FROM unit u JOIN run r ON r.unit = u.id WHERE u.quarantined = 1 AND "
-            "r.lot = ? AND r.ending = 'passed'",
+            "SELECT count(DISTINCT u.id) FROM (SELECT id FROM unit WHERE quarantined = 1 UNION "
+            "SELECT unit FROM retired UNION SELECT unit FROM release WHERE ended_at = '') u "
+            "JOIN run r ON r.unit = u.id WHERE r.lot = ? AND r.ending = 'passed'",
             lot.id);
   int open_admitted =
       count(db, "SELECT count(*) FROM run WHERE lot = ? AND ending IS NULL AND serial IS NOT NULL",

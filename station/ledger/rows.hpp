@@ -26,4 +26,11 @@ void must_change(Transaction& db, const Run& run);
 // Burns every credential of the unit that is not burnt yet, in whatever run.
 void burn_unit(Transaction& db, const Actor& actor, std::int64_t unit, const std::string& reason);
 
+// returns.cpp. Denies every certificate of the unit that is not denied yet, as its quarantine with
+// this code asks; or those of other keys than `key`, which take its place.
+void deny_unit(Transaction& db, const Actor& actor, std::int64_t unit, const std::string& code);
+void deny_predecessors(Transaction& db, const Actor& actor, std::int64_t unit, std::int64_t key);
+bool may_return(Reader& db, std::int64_t unit);
+bool is_retired(Reader& db, std::int64_t unit);
+
 }  // namespace mintmark::rows

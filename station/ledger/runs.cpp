@@ -116,6 +116,8 @@ Standing standing(Reader& db, const HardwareId& hardware_id) {
                    "ORDER BY fingerprint DESC LIMIT 1",
                    *unit)
                  .value_or(Bytes{});
+  out.may_return = rows::may_return(db, *unit);
+  out.retired = rows::is_retired(db, *unit);
   out.serial = db.value<std::string>(
                      "SELECT serial FROM admission WHERE unit = ? ORDER BY id DESC LIMIT 1", *unit)
                    .value_or("");
@@ -170,6 +172,7 @@ Run begin(Transaction& db, const Actor& actor, const std::string& run, const std
     throw Fault("hwid.two_slots", {{"hwid", hardware_id.id}, {"slot", slot}});
   if (db.exists("SELECT 1 FROM unit WHERE id = ? AND quarantined = 1", unit))
     throw Fault("unit.quarantined", {{"hwid", hardware_id.id}});
+  if (rows::is_retired(db, unit)) throw Fault("unit.retired", {{"serial", hardware_id.id}});
   db.exec(
       "INSERT INTO run (id, lot, unit, slot, model, firmware, next, begun_at) "
       "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
@@ -281,7 +284,12 @@ Run end(Transaction& db, const Actor& actor, Run run, Ending ending, const std::
       word(ending), code, rows::args(args).dump(-1, ' ', false, Json::error_handler_t::replace),
       utc_now(), run.id);
   rows::must_change(db, run);
-  if (ending == Ending::quarantine) quarantine(db, unit, code);
+  if (ending == Ending::quarantine) {
+    quarantine(db, unit, code);
+    rows::deny_unit(db, actor, unit, code);
+  }
+  if (ending == Ending::passed)
+    db.exec("UPDATE release SET ended_at = ? WHERE unit = ? AND ended_at = ''", utc_now(), unit);
   Json entry = rows::about(run);
   entry["ending"] = word(ending);
   entry["code"] = code;
@@ -318,6 +326,7 @@ void quarantine_unit(Transaction& db, const Actor& actor, const HardwareId& hard
   std::int64_t unit = rows::make_unit(db, hardware_id);
   quarantine(db, unit, code);
   rows::burn_unit(db, actor, unit, code);
+  rows::deny_unit(db, actor, unit, code);
   Json entry = rows::about(db, hardware_id, slot);
   entry["code"] = code;
   db.journal(actor, "unit.quarantine", entry);

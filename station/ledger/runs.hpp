@@ -40,6 +40,8 @@ struct Standing {
   bool quarantined = false;  // by its own run or held with others
   Bytes spki;                // its certified key, empty if none
   std::string serial;        // its serial, empty if none
+  bool may_return = false;   // two officers let it come back (returns.hpp)
+  bool retired = false;      // for good
 };
 
 enum class StepResult { proven, not_proven, failed };

@@ -19,6 +19,14 @@ bool is_known_default(const Product& product, const HardwareId& id) {
   return uniform || product.hardware_defaults.contains(id.id);
 }
 
+// What only two officers can put right: returns.hpp.
+void check_history(const Standing& standing, const Identification& who) {
+  if (standing.may_return) return;
+  if (who.locked && standing.spki.empty()) throw Fault("unit.locked_before");
+  if (who.certified && standing.spki.empty()) throw Fault("hwid.second_key");
+  if (who.locked) throw Fault("unit.needs_reopen", {{"serial", standing.serial}});
+}
+
 }  // namespace
 
 void check_identification(const Product& product, const Identification& who) {
@@ -162,8 +170,10 @@ Task<void> Line::Impl::meet(Bench& bench, Lot lot) {
 
   auto look = [&](Reader& db) { return runs::standing(db, who.hardware_id); };
   Standing standing = co_await services_.ledger->read(look);
-  if (standing.quarantined) {
-    co_await visit(bench, Fault("unit.quarantined"));
+  if (standing.retired || standing.quarantined) {
+    Fault fault(standing.retired ? "unit.retired" : "unit.quarantined",
+                {{"serial", standing.serial}});
+    co_await visit(bench, fault);
     co_return;
   }
   if (standing.open) {
@@ -174,15 +184,14 @@ Task<void> Line::Impl::meet(Bench& bench, Lot lot) {
     co_await begin(bench, std::move(lot), std::move(product), std::move(run), standing.spki);
     co_return;
   }
-  if (standing.last && standing.last->ending == Ending::passed) {
+  if (!standing.may_return && standing.last && standing.last->ending == Ending::passed) {
     co_await meet_passed(bench, standing);
     co_return;
   }
   std::optional<Fault> fault;
   try {
     check_identification(product, who);
-    if (who.locked && standing.spki.empty()) throw Fault("unit.locked_before");
-    if (who.certified && standing.spki.empty()) throw Fault("hwid.second_key");
+    check_history(standing, who);
   } catch (const Fault& f) {
     fault = f;
   }
@@ -233,7 +242,7 @@ Task<void> Line::Impl::refuse(Bench& bench, const Lot& lot, Fault fault) {
   const Identification& who = bench.seat->who;
   auto look = [&](Reader& db) { return runs::standing(db, who.hardware_id); };
   Standing standing = co_await services_.ledger->read(look);
-  if (standing.open || standing.quarantined) {
+  if (standing.open || standing.quarantined || standing.retired) {
     co_await visit(bench, std::move(fault));
     co_return;
   }

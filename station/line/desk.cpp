@@ -6,6 +6,7 @@
 
 #include "station/label/scan.hpp"
 #include "station/label/template.hpp"
+#include "station/ledger/returns.hpp"
 #include "station/line/line_impl.hpp"
 #include "station/words/clock.hpp"
 #include "station/words/crypto.hpp"
@@ -223,6 +224,17 @@ Task<void> Line::Impl::void_label(Actor actor, std::string symbol_text, std::str
   };
   std::string run = co_await services_.ledger->transact(act);
   if (auto passage = passage_of(run)) passage->changed.notify();
+}
+
+// Nobody has it, so somebody may: what it says is burnt, and only two officers bring the unit back.
+Task<void> Line::Impl::lose_label(Actor actor, std::string serial, std::string reason) {
+  auto act = [&](Transaction& db) { return returns::lose_label(db, actor, serial, reason); };
+  Run run = co_await services_.ledger->transact(act);
+  if (auto passage = passage_of(run.id)) {
+    passage->doomed.emplace("label.lost");
+    passage->changed.notify();
+  }
+  co_await refresh();
 }
 
 Task<void> Line::Impl::abandon(Actor actor, std::string id, std::string reason) {

@@ -109,6 +109,9 @@ Task<Json> Line::scan(Actor actor, std::string unit, std::string symbol) {
 Task<void> Line::void_label(Actor actor, std::string symbol, std::string reason) {
   return impl_->void_label(std::move(actor), std::move(symbol), std::move(reason));
 }
+Task<void> Line::lose_label(Actor actor, std::string serial, std::string reason) {
+  return impl_->lose_label(std::move(actor), std::move(serial), std::move(reason));
+}
 Task<void> Line::abandon(Actor actor, std::string run, std::string reason) {
   return impl_->abandon(std::move(actor), std::move(run), std::move(reason));
 }

@@ -55,6 +55,7 @@ class Line {
   // {"run","serial","place","attempt","state","done"}.
   Task<Json> scan(Actor actor, std::string unit, std::string symbol);
   Task<void> void_label(Actor actor, std::string symbol, std::string reason);
+  Task<void> lose_label(Actor actor, std::string serial, std::string reason);
   Task<void> abandon(Actor actor, std::string run, std::string reason);
   Task<void> resume_slot(Actor actor, std::string slot);
   Task<void> resume_station(Actor actor, std::string reason);

@@ -51,6 +51,7 @@ class Line::Impl : public std::enable_shared_from_this<Line::Impl> {
   Task<Lot> set_lot(Actor actor, std::string lot, bool paused);
   Task<Json> scan(Actor actor, std::string unit, std::string symbol);
   Task<void> void_label(Actor actor, std::string symbol, std::string reason);
+  Task<void> lose_label(Actor actor, std::string serial, std::string reason);
   Task<void> abandon(Actor actor, std::string run, std::string reason);
   Task<void> resume_slot(Actor actor, std::string slot);
   Task<void> resume_station(Actor actor, std::string reason);

@@ -7,6 +7,7 @@
 
 #include "station/label/template.hpp"
 #include "station/line/enrolment.hpp"
+#include "station/line/reopening.hpp"
 #include "station/line/reset_check.hpp"
 #include "station/line/secrets.hpp"
 #include "station/line/token_watch.hpp"
@@ -156,6 +157,8 @@ Task<Evidence> Provisioner::reserve(Passage& p) {
 }
 
 Task<Evidence> Provisioner::enrol(Passage& p) {
+  Reopening reopening(services_, p);
+  co_await reopening.carry_out();
   Enrolment enrolment(services_, p);
   co_return co_await enrolment.enrol();
 }

@@ -71,6 +71,7 @@ void run_export(Context& context, const std::string& directory, const std::strin
   std::string note = fetch_fitting(client, directory, nonce);
   std::cerr << "journal\n";
   client.download("/export/journal?until=" + size_of(note), directory + "/journal.jsonl");
+  client.download("/export/denied.crl?until=" + size_of(note), directory + "/denied.crl");
   write_text(directory + "/checkpoint", note);
   std::cout << "entries: " << size_of(note) << "\nexport: " << directory << "\n";
 }
@@ -100,7 +101,7 @@ int run_verify(const VerifyWords& words) {
 void add_export_commands(CLI::App& app, Context& context) {
   auto directory = std::make_shared<std::string>(), nonce = std::make_shared<std::string>();
   auto* command = app.add_subcommand(
-      "export", "write journal, signed checkpoint, units and certificates into DIR");
+      "export", "write journal, signed checkpoint, units, certificates and denial list into DIR");
   command->add_option("DIR", *directory)->required();
   command->add_option("--nonce", *nonce,
                       "16 to 64 hexadecimal digits of your own: the checkpoint covers them, so "

@@ -113,6 +113,49 @@ void list_units(Context& context, const std::string& lot) {
   }
 }
 
+struct Return {
+  std::string kind, unit, reason;
+  bool new_key = false;
+};
+
+// Each of these is proposed here and done when another officer confirms it.
+CLI::App* add_return(CLI::App& unit, Context& context, const std::string& name,
+                     const std::string& kind, const std::string& help,
+                     const std::shared_ptr<Return>& words) {
+  words->kind = kind;
+  auto* command = unit.add_subcommand(name, help);
+  command->add_option("UNIT", words->unit, "its serial, or its own code <source>:<hex>")
+      ->required();
+  command->add_option("--reason", words->reason, "for the journal")->required();
+  command->callback([words, &context] {
+    Json arguments = Json::object();
+    if (words->new_key) arguments["new_key"] = true;
+    propose_act(context, words->kind, words->unit, arguments, words->reason);
+  });
+  return command;
+}
+
+void add_return_commands(CLI::App& unit, Context& context) {
+  add_return(unit, context, "release", "unit.release",
+             "two officers: a unit in quarantine may be provisioned once more, with fresh "
+             "credentials and, where its certificate was denied, a new key and certificate",
+             std::make_shared<Return>());
+  auto words = std::make_shared<Return>();
+  auto* reopen = add_return(
+      unit, context, "reopen", "unit.reopen",
+      "two officers: a unit that is not in quarantine (passed, back from the field, or ended in "
+      "rework with its lock set) is wiped when it is next seated and provisioned once more: its "
+      "old credentials are burnt now, its key and certificate stay",
+      words);
+  reopen->add_flag("--new-key", words->new_key,
+                   "the unit makes a new key, and the old certificate is denied as superseded");
+  reopen->alias("rework")->alias("refurb");
+  add_return(unit, context, "retire", "unit.retire",
+             "two officers: never again. Its credentials are burnt, its certificate is denied, and "
+             "its hardware id is refused",
+             std::make_shared<Return>());
+}
+
 void add_unit_commands(CLI::App& app, Context& context) {
   auto* unit = app.add_subcommand("unit", "units and their records");
   unit->require_subcommand(1);
@@ -125,6 +168,7 @@ void add_unit_commands(CLI::App& app, Context& context) {
   auto* list = unit->add_subcommand("list", "every unit, a line each");
   list->add_option("--lot", *lot, "of this lot only");
   list->callback([lot, &context] { list_units(context, *lot); });
+  add_return_commands(*unit, context);
 }
 
 struct Reasoned {
@@ -155,6 +199,18 @@ void add_reasoned_commands(CLI::App& app, Context& context) {
   });
 }
 
+void add_lost_label(CLI::App& app, Context& context) {
+  auto words = std::make_shared<Reasoned>();
+  auto* lost = app.get_subcommand("label")->add_subcommand(
+      "lost", "a label that nobody can find: what it says is burnt, and the unit is in quarantine");
+  lost->add_option("SERIAL", words->what)->required();
+  lost->add_option("--reason", words->reason)->required();
+  lost->callback([words, &context] {
+    Json body = {{"serial", words->what}, {"reason", words->reason}};
+    context.client().post("/labels/lost", body);
+  });
+}
+
 void add_scan(CLI::App& app, Context& context) {
   auto unit = std::make_shared<std::string>(), symbol = std::make_shared<std::string>();
   auto* scan = app.add_subcommand("scan", "show that this label is on this unit");
@@ -173,6 +229,7 @@ void add_line_commands(CLI::App& app, Context& context) {
   add_lot_commands(app, context);
   add_unit_commands(app, context);
   add_reasoned_commands(app, context);
+  add_lost_label(app, context);
   add_scan(app, context);
   auto* slot = app.add_subcommand("slot", "positions of the fixture");
   slot->require_subcommand(1);

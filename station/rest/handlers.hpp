@@ -15,9 +15,9 @@ Handler page_file;
 Handler health, doctor, open_session, show_session, close_session;
 Handler slots, events, resume_slot, resume_station;
 Handler list_lots, show_lot, open_lot, close_lot, pause_lot, resume_lot;
-Handler list_units, show_unit, show_run, abandon_run, scan, void_label;
+Handler list_units, show_unit, show_run, abandon_run, scan, void_label, lose_label;
 Handler export_journal, export_checkpoint, export_vkey, export_units, export_certs, export_cert,
-    export_chain;
+    export_chain, export_denied;
 Handler list_acts, propose_act, confirm_act, withdraw_act;
 Handler list_persons, add_person, remove_person, apply_roster;
 

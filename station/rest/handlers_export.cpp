@@ -1,7 +1,9 @@
 // What auditors take away: no secret is in any of it.
+#include "station/credential/denial.hpp"
 #include "station/credential/idevid.hpp"
 #include "station/export/export.hpp"
 #include "station/ledger/checkpoint.hpp"
+#include "station/ledger/returns.hpp"
 #include "station/rest/handlers.hpp"
 #include "station/rest/units.hpp"
 
@@ -117,6 +119,31 @@ Task<Response> export_cert(Desk& desk, Call& call) {
 Task<Response> export_chain(Desk& desk, Call&) {
   co_return Response(200, "application/pem-certificate-chain",
                      pem(desk.services.ledger->birth().ca));
+}
+
+// One list for one size of the journal, signed once: the number is never on two different lists.
+Task<Response> export_denied(Desk& desk, Call& call) {
+  Ledger& ledger = *desk.services.ledger;
+  auto measure = [](Reader& db) { return journal_size(db); };
+  std::uint64_t until = read_until(call, co_await ledger.read(measure));
+  if (until == 0) throw Fault("http.query", {{"name", "until"}});
+  auto look = [until](Reader& db) {
+    return std::pair(returns::denial_list(db, until), returns::denied(db, until));
+  };
+  auto [der, denied] = co_await ledger.read(look);
+  if (der.empty()) {
+    std::vector<DeniedCertificate> list;
+    for (const returns::Denied& one : denied)
+      list.emplace_back(one.certificate, one.reason, one.at);
+    auto sign = [&] {
+      return make_denial_list(*desk.services.vault, ledger.birth().ca, list, until);
+    };
+    Bytes fresh = co_await on(*desk.services.token_pool, sign);
+    auto keep = [&](Transaction& db) { return returns::keep_denial_list(db, until, fresh); };
+    der = co_await ledger.transact(keep);
+  }
+  Response response(200, "application/x-pem-file", denial_list_pem(der));
+  co_return attachment(std::move(response), "denied.crl");
 }
 
 }  // namespace mintmark::handlers

@@ -67,4 +67,12 @@ Task<Response> void_label(Desk& desk, Call& call) {
   co_return Response();
 }
 
+Task<Response> lose_label(Desk& desk, Call& call) {
+  Fields fields(call.request.body);
+  std::string serial = fields.text("serial", 64), reason = fields.text("reason");
+  fields.finish();
+  co_await desk.line.lose_label(call.actor(), std::move(serial), std::move(reason));
+  co_return Response();
+}
+
 }  // namespace mintmark::handlers

@@ -43,6 +43,7 @@ constexpr Route kRoutes[] = {
     {"POST", "/api/v1/runs/{id}/abandon", kLead, "", abandon_run},
     {"POST", "/api/v1/scan", kOperator, "", scan},
     {"POST", "/api/v1/labels/void", kLead, "", void_label},
+    {"POST", "/api/v1/labels/lost", kOperator | kLead, "", lose_label},
 
     {"GET", "/api/v1/export/journal", kAuditor | kLead, "until", export_journal},
     {"GET", "/api/v1/export/checkpoint", kAuditor | kLead, "nonce", export_checkpoint},
@@ -51,6 +52,7 @@ constexpr Route kRoutes[] = {
     {"GET", "/api/v1/export/certs", kAuditor | kLead, "", export_certs},
     {"GET", "/api/v1/export/certs/{serial}", kAuditor | kLead, "", export_cert},
     {"GET", "/api/v1/export/ca-chain", kAuditor | kLead, "", export_chain},
+    {"GET", "/api/v1/export/denied.crl", kAuditor | kLead, "until", export_denied},
 
     {"GET", "/api/v1/acts", kLead | kOfficer | kAuditor, "all", list_acts},
     {"POST", "/api/v1/acts", kOfficer, "", propose_act},

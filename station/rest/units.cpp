@@ -9,14 +9,23 @@ namespace {
 
 Json or_null(const std::string& text) { return text.empty() ? Json() : Json(text); }
 
-// What is known of a unit by its newest run; a hold that came later shows.
+// What is known of a unit by its newest run; what came over it later shows in its state.
+constexpr std::string_view kUnit =
+    "SELECT a.serial, a.lot, u.source, u.hw, "
+    "CASE WHEN EXISTS (SELECT 1 FROM retired d WHERE d.unit = u.id) THEN 'retired' "
+    "WHEN u.quarantined THEN 'quarantine' WHEN EXISTS (SELECT 1 FROM release e WHERE "
+    "e.unit = u.id AND e.last_run >= coalesce(r.rowid, 0)) THEN 'released' "
+    "ELSE coalesce(r.ending, 'open') END, "
+    "r.ending, r.code, r.next, r.id, a.at, r.ended_at, a.mac, l.opened_by "
+    "FROM admission a JOIN unit u ON u.id = a.unit JOIN lot l ON l.id = a.lot "
+    "LEFT JOIN run r ON r.id = (SELECT max(id) FROM run WHERE serial = a.serial) ";
+
 Json unit_json(const sqlite::Statement& row) {
   auto ending = row.get<std::string>(5);
-  bool held = row.get<int>(4) != 0;
   return {{"serial", row.get<std::string>(0)},
           {"lot", row.get<std::string>(1)},
           {"hardware", row.get<std::string>(2) + ":" + row.get<std::string>(3)},
-          {"state", held ? "quarantine" : (ending.empty() ? "open" : ending)},
+          {"state", row.get<std::string>(4)},
           {"ending", or_null(ending)},
           {"code", or_null(row.get<std::string>(6))},
           {"step", ending.empty() ? or_null(row.get<std::string>(7)) : Json()},
@@ -77,12 +86,9 @@ Fault unknown(const std::string& serial) {
 Json page(Reader& db, const std::string& lot, const std::string& opened_by,
           const std::string& after, int limit) {
   auto rows = db.query(
-      "SELECT a.serial, a.lot, u.source, u.hw, u.quarantined, r.ending, r.code, r.next, r.id, "
-      "a.at, "
-      "r.ended_at FROM admission a JOIN unit u ON u.id = a.unit JOIN lot l ON l.id = a.lot "
-      "LEFT JOIN run r ON r.id = (SELECT max(id) FROM run WHERE serial = a.serial) "
-      "WHERE (?1 = '' OR a.lot = ?1) AND (?2 = '' OR l.opened_by = ?2) AND a.serial > ?3 "
-      "ORDER BY a.serial LIMIT ?4",
+      std::string(kUnit) +
+          "WHERE (?1 = '' OR a.lot = ?1) AND (?2 = '' OR l.opened_by = ?2) AND a.serial > ?3 "
+          "ORDER BY a.serial LIMIT ?4",
       lot, opened_by, after, limit + 1);
   Json list = Json::array();
   Json next;
@@ -97,14 +103,7 @@ Json page(Reader& db, const std::string& lot, const std::string& opened_by,
 }
 
 Json one(Reader& db, const std::string& serial) {
-  auto rows = db.query(
-      "SELECT a.serial, a.lot, u.source, u.hw, u.quarantined, r.ending, r.code, r.next, r.id, "
-      "a.at, "
-      "r.ended_at, a.mac, l.opened_by FROM admission a JOIN unit u ON u.id = a.unit "
-      "JOIN lot l ON l.id = a.lot "
-      "LEFT JOIN run r ON r.id = (SELECT max(id) FROM run WHERE serial = a.serial) "
-      "WHERE a.serial = ?",
-      serial);
+  auto rows = db.query(std::string(kUnit) + "WHERE a.serial = ?", serial);
   if (!rows.step()) throw unknown(serial);
   Json out = unit_json(rows);
   out["mac"] = or_null(rows.get<std::string>(11));

@@ -99,6 +99,10 @@ constexpr Row kRows[] = {
     {"unit.answers_for_another", Ending::quarantine},
     {"unit.quarantined", Ending::quarantine},
     {"unit.locked_before", Ending::quarantine},
+    {"unit.needs_reopen", Ending::rework},
+    {"unit.retired", Ending::quarantine},
+    {"reopen.refused", Ending::quarantine},
+    {"reopen.ignored", Ending::quarantine},
     {"run.abandoned", Ending::abandoned},
 };
 

@@ -132,6 +132,9 @@ class MemorySlot::Watch : public Protocol {
   Task<UnitError> open_identity(HardwareId unit, Bytes run, Bytes spki) override {
     return inner_.open_identity(std::move(unit), std::move(run), std::move(spki));
   }
+  Task<Bytes> open_identity_of_any_key(HardwareId unit, Bytes run) override {
+    return inner_.open_identity_of_any_key(std::move(unit), std::move(run));
+  }
   Task<std::optional<Bytes>> run_nonce() override { return inner_.run_nonce(); }
   Task<UnitError> set_run_nonce(Bytes nonce) override {
     return inner_.set_run_nonce(std::move(nonce));
@@ -161,6 +164,10 @@ class MemorySlot::Watch : public Protocol {
   Task<UnitError> set_marker(Bytes value) override { return inner_.set_marker(std::move(value)); }
   Task<Identification> factory_reset() override { return inner_.factory_reset(); }
   Task<UnitError> lock() override { return inner_.lock(); }
+  Task<Bytes> reopen_nonce() override { return inner_.reopen_nonce(); }
+  Task<UnitError> reopen(std::vector<std::string> acts, Bytes signature) override {
+    return inner_.reopen(std::move(acts), std::move(signature));
+  }
   std::uint64_t bytes_on_wire() const override { return inner_.bytes_on_wire(); }
 
  private:

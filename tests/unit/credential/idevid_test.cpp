@@ -7,6 +7,7 @@
 #include <memory>
 #include <set>
 
+#include "station/credential/denial.hpp"
 #include "station/words/crypto.hpp"
 #include "station/words/fault.hpp"
 #include "tests/unit/fault_of.hpp"
@@ -213,6 +214,38 @@ TEST(Pem, IsWhatOthersRead) {
 TEST(SpkiFingerprint, IsItsSha256) {
   EXPECT_EQ(hex(spki_fingerprint(view("abc"))),
             "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+}
+
+TEST_F(Idevid, ADenialListIsWhatOpensslChecks) {
+  Bytes other = make("SN-000000124", view("SN-000000124"));
+  std::vector<DeniedCertificate> denied;
+  denied.emplace_back(leaf_, "keyCompromise", "2026-01-31T12:00:00.000Z");
+  write("denied.crl", denial_list_pem(make_denial_list(*vault_, ca_, denied, 4711)));
+  write("other.pem", pem(other));
+  std::string check = "openssl verify -crl_check -CAfile " + path("ca.pem") + " -CRLfile " +
+                      path("denied.crl") + " ";
+  EXPECT_EQ(
+      run("openssl crl -noout -verify -CAfile " + path("ca.pem") + " -in " + path("denied.crl"))
+          .output,
+      "verify OK\n");
+  Ran refused = run(check + path("leaf.pem"));
+  EXPECT_NE(refused.status, 0);
+  EXPECT_NE(refused.output.find("certificate revoked"), std::string::npos) << refused.output;
+  EXPECT_EQ(run(check + path("other.pem")).status, 0);
+  std::string text = run("openssl crl -noout -text -in " + path("denied.crl")).output;
+  for (const char* part :
+       {"Version 2 (0x1)", "X509v3 CRL Number: \n                4711", "Key Compromise",
+        "X509v3 Authority Key Identifier", "Jan 31 12:00:00 2026 GMT", "CN = Test Works IDevID CA"})
+    EXPECT_NE(text.find(part), std::string::npos) << part << "\n" << text;
+}
+
+TEST_F(Idevid, AnEmptyDenialListIsOneToo) {
+  write("none.crl", denial_list_pem(make_denial_list(*vault_, ca_, {}, 1)));
+  EXPECT_EQ(run("openssl crl -noout -verify -CAfile " + path("ca.pem") + " -in " + path("none.crl"))
+                .status,
+            0);
+  EXPECT_EQ(fault_of([&] { make_denial_list(*vault_, leaf_, {}, 1); }), "identity.failed");
+  EXPECT_EQ(fault_of([&] { make_denial_list(*vault_, Bytes(9), {}, 1); }), "identity.ca");
 }
 
 }  // namespace

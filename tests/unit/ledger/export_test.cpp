@@ -5,6 +5,7 @@
 #include "station.hpp"
 #include "station/export/export.hpp"
 #include "station/export/verify.hpp"
+#include "station/ledger/returns.hpp"
 #include "station/words/crypto.hpp"
 
 namespace mintmark::test {
@@ -32,11 +33,16 @@ struct ExportTest : testing::Test {
       runs::quarantine_unit(db, self(), HardwareId("emmc-cid", "aa02"), "s1", "hwid.cannot_sign");
     });
   }
+  std::string denial_list(Reader& db, std::uint64_t size) const {
+    std::vector<Bytes> denied;
+    for (const auto& one : returns::denied(db, size)) denied.push_back(one.certificate);
+    return station.ca.denial_list(denied, size);
+  }
   Checkpoint write() {
-    return station.ledger->checkpoint_now(station.signer(),
-                                          [&](Reader& db, const Checkpoint& checkpoint) {
-                                            exports::write(db, station.birth, checkpoint, out);
-                                          });
+    return station.ledger->checkpoint_now(
+        station.signer(), [&](Reader& db, const Checkpoint& checkpoint) {
+          exports::write(db, station.birth, checkpoint, denial_list(db, checkpoint.size), out);
+        });
   }
   std::string slurp(const std::string& name) const {
     std::ifstream in(fs::path(out) / name, std::ios::binary);
@@ -278,6 +284,31 @@ TEST(Csv, GuardsFormulasAndQuotes) {
   EXPECT_EQ(rows[1].size(), 2u);
   EXPECT_TRUE(exports::parse_csv("a,b").empty());
   EXPECT_TRUE(exports::parse_csv("\"a\r\n").empty());
+}
+
+// The list beside the journal is that of the journal, no longer and no shorter, by its CA.
+TEST_F(ExportTest, TheDenialListIsTheJournals) {
+  write();
+  EXPECT_TRUE(verify().ok());
+  std::string whole = slurp("denied.crl");
+  std::uint64_t size = station.read([](Reader& db) { return journal_size(db); });
+  spit("denied.crl", station.ca.denial_list({}, size));
+  EXPECT_TRUE(found(verify(), "is denied in the journal, not in the list"));
+  Bytes another = station.ca.issue("SN-000009");
+  std::vector<Bytes> both;
+  for (const auto& one : station.read([&](Reader& db) { return returns::denied(db, size); }))
+    both.push_back(one.certificate);
+  ASSERT_EQ(both.size(), 1u);
+  spit("denied.crl", station.ca.denial_list({both[0], another}, size));
+  EXPECT_TRUE(found(verify(), "the journal does not deny the certificate"));
+  spit("denied.crl", station.ca.denial_list(both, size - 1));
+  EXPECT_TRUE(found(verify(), "its number is"));
+  spit("denied.crl", Ca("Another CA").denial_list(both, size));
+  EXPECT_TRUE(found(verify(), "not signed by the CA"));
+  fs::remove(fs::path(out) / "denied.crl");
+  EXPECT_FALSE(verify().ok());
+  spit("denied.crl", whole);
+  EXPECT_TRUE(verify().ok());
 }
 
 }  // namespace mintmark::test

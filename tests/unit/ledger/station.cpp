@@ -90,6 +90,40 @@ Bytes Ca::issue(const std::string& serial) const {
   return der;
 }
 
+std::string Ca::denial_list(const std::vector<Bytes>& denied, std::uint64_t number) const {
+  X509_CRL* crl = X509_CRL_new();
+  X509_CRL_set_version(crl, X509_CRL_VERSION_2);
+  ASN1_TIME* now = ASN1_TIME_set(nullptr, std::time(nullptr));
+  X509_CRL_set1_lastUpdate(crl, now);
+  for (const Bytes& der : denied) {
+    const unsigned char* at = der.data();
+    X509* certificate = d2i_X509(nullptr, &at, static_cast<long>(der.size()));
+    X509_REVOKED* entry = X509_REVOKED_new();
+    ASN1_ENUMERATED* reason = ASN1_ENUMERATED_new();
+    ASN1_ENUMERATED_set(reason, CRL_REASON_KEY_COMPROMISE);
+    X509_REVOKED_set_serialNumber(entry, X509_get_serialNumber(certificate));
+    X509_REVOKED_set_revocationDate(entry, now);
+    X509_REVOKED_add1_ext_i2d(entry, NID_crl_reason, reason, 0, 0);
+    X509_CRL_add0_revoked(crl, entry);
+    ASN1_ENUMERATED_free(reason);
+    X509_free(certificate);
+  }
+  ASN1_INTEGER* value = ASN1_INTEGER_new();
+  ASN1_INTEGER_set_uint64(value, number);
+  X509_CRL_add1_ext_i2d(crl, NID_crl_number, value, 0, 0);
+  must(X509_CRL_sign(crl, key_, EVP_sha256()) > 0);
+  BIO* bio = BIO_new(BIO_s_mem());
+  must(PEM_write_bio_X509_CRL(bio, crl) == 1);
+  char* data = nullptr;
+  long size = BIO_get_mem_data(bio, &data);
+  std::string out(data, static_cast<std::size_t>(size));
+  BIO_free(bio);
+  ASN1_INTEGER_free(value);
+  ASN1_TIME_free(now);
+  X509_CRL_free(crl);
+  return out;
+}
+
 Bytes random_bytes(std::size_t size) {
   Bytes out(size);
   must(RAND_bytes(out.data(), static_cast<int>(size)) == 1);

@@ -40,6 +40,8 @@ class Ca {
   Ca& operator=(const Ca&) = delete;
   const Bytes& der() const { return der_; }
   Bytes issue(const std::string& serial) const;
+  // PEM; every reason is keyCompromise.
+  std::string denial_list(const std::vector<Bytes>& denied, std::uint64_t number) const;
 
  private:
   EVP_PKEY* key_;

@@ -315,5 +315,16 @@ TEST(Reopen, NewKeyLeavesTheOldOneUntilTheNewOneIsCertified) {
   EXPECT_EQ(x.station.spki, x.station.enrolled_spki);
 }
 
+TEST(Reopen, SomeOnlySaySo) {
+  Injected ignores("ignores-reopen"), keeps("reopen-keeps-credential");
+  for (Injected* x : {&ignores, &keeps}) {
+    ASSERT_EQ(x->station.rc({{"op", "lock"}}), 0U);
+    EXPECT_EQ(reopen(x->station, {"wipe"}), 0U);
+  }
+  EXPECT_EQ(ignores.station.identify()["locked"], true);
+  EXPECT_EQ(keeps.station.identify()["locked"], false);
+  EXPECT_EQ(keeps.station.rc({{"op", "prove"}, {"name", "admin"}}), 0U);
+}
+
 }  // namespace
 }  // namespace bench

@@ -1,0 +1,297 @@
+#include "station/ledger/returns.hpp"
+
+#include <openssl/x509.h>
+
+#include "station/ledger/rows.hpp"
+#include "station/words/clock.hpp"
+#include "station/words/crypto.hpp"
+
+namespace mintmark {
+
+// A quarantine that casts doubt on whose key it is, and one that does not.
+static std::string_view reason_of(const std::string& code) {
+  bool key = code.starts_with("hwid.") || code == "unit.answers_for_another" ||
+             code == "reset.identity_lost" || code == "reset.identity_changed";
+  return key ? "keyCompromise" : "privilegeWithdrawn";
+}
+
+// A denial list names certificates by this alone: serialNumber of RFC 5280, hex of its octets.
+static std::string number_of(const Bytes& der) {
+  const unsigned char* at = der.data();
+  X509* certificate = d2i_X509(nullptr, &at, static_cast<long>(der.size()));
+  if (certificate == nullptr) throw Fault("ledger.tampered", {{"what", "certificate"}});
+  const ASN1_INTEGER* number = X509_get0_serialNumber(certificate);
+  std::string out = hex(
+      View(ASN1_STRING_get0_data(number), static_cast<std::size_t>(ASN1_STRING_length(number))));
+  X509_free(certificate);
+  return out;
+}
+
+static void deny(Transaction& db, const Actor& actor, const Bytes& sha256,
+                 const std::string& serial, std::string_view reason, const std::string& code) {
+  auto der = db.value<Bytes>("SELECT der FROM certificate WHERE sha256 = ?", sha256);
+  Json entry = {{"serial", serial},
+                {"sha256", hex(sha256)},
+                {"number", number_of(der.value_or(Bytes{}))},
+                {"reason", reason},
+                {"code", code}};
+  std::uint64_t seq = db.journal(actor, "certificate.deny", entry);
+  db.exec(
+      "INSERT INTO denied (certificate, reason, code, actor, at, seq) VALUES (?, ?, ?, ?, ?, ?)",
+      sha256, reason, code, actor.name, utc_now(), seq);
+}
+
+// Certificates of the unit that are not denied, but for those of the key `but_of`.
+static std::vector<std::pair<Bytes, std::string>> undenied(Reader& db, std::int64_t unit,
+                                                           std::int64_t but_of) {
+  std::vector<std::pair<Bytes, std::string>> out;
+  auto row = db.query(
+      "SELECT c.sha256, c.serial FROM certificate c JOIN identity_key k ON k.fingerprint = c.key "
+      "WHERE k.unit = ? AND c.key <> ? AND NOT EXISTS "
+      "(SELECT 1 FROM denied d WHERE d.certificate = c.sha256) ORDER BY c.rowid",
+      unit, but_of);
+  while (row.step()) out.emplace_back(row.get<Bytes>(0), row.get<std::string>(1));
+  return out;
+}
+
+static constexpr std::int64_t kNoKey = -1;
+
+void rows::deny_unit(Transaction& db, const Actor& actor, std::int64_t unit,
+                     const std::string& code) {
+  for (const auto& [digest, serial] : undenied(db, unit, kNoKey))
+    deny(db, actor, digest, serial, reason_of(code), code);
+}
+
+void rows::deny_predecessors(Transaction& db, const Actor& actor, std::int64_t unit,
+                             std::int64_t key) {
+  for (const auto& [digest, serial] : undenied(db, unit, key))
+    deny(db, actor, digest, serial, "superseded", "");
+}
+
+bool rows::may_return(Reader& db, std::int64_t unit) {
+  return db.exists("SELECT 1 FROM release WHERE unit = ? AND ended_at = ''", unit);
+}
+
+bool rows::is_retired(Reader& db, std::int64_t unit) {
+  return db.exists("SELECT 1 FROM retired WHERE unit = ?", unit);
+}
+
+namespace returns {
+
+static std::int64_t unit_of(Reader& db, const std::string& subject) {
+  auto colon = subject.find(':');
+  auto unit = colon == std::string::npos
+                  ? db.value<std::int64_t>("SELECT unit FROM admission WHERE serial = ?", subject)
+                  : db.value<std::int64_t>("SELECT id FROM unit WHERE source = ? AND hw = ?",
+                                           subject.substr(0, colon), subject.substr(colon + 1));
+  if (!unit) throw Fault("unit.unknown", {{"serial", subject.substr(0, 80)}});
+  return *unit;
+}
+
+static HardwareId hardware_of(Reader& db, std::int64_t unit) {
+  auto row = db.query("SELECT source, hw FROM unit WHERE id = ?", unit);
+  row.step();
+  return {row.get<std::string>(0), row.get<std::string>(1)};
+}
+
+static bool quarantined(Reader& db, std::int64_t unit) {
+  return db.value<bool>("SELECT quarantined FROM unit WHERE id = ?", unit).value_or(false);
+}
+
+static void must_know_arguments(const Act& act, std::string_view flag) {
+  for (const auto& [key, value] : act.arguments.items())
+    if (key != flag || !value.is_boolean()) throw Fault("act.arguments", {{"field", key}});
+}
+
+// What all three have in common. Answers the unit.
+static std::int64_t must_be_at_rest(Reader& db, const Act& act) {
+  std::int64_t unit = unit_of(db, act.subject);
+  Fault::Args args = {{"serial", act.subject}};
+  if (rows::is_retired(db, unit)) throw Fault("unit.retired", args);
+  if (db.exists("SELECT 1 FROM run WHERE unit = ? AND ending IS NULL", unit))
+    throw Fault("unit.under_way", args);
+  return unit;
+}
+
+void check_release(Reader& db, const Act& act) {
+  must_know_arguments(act, "");
+  std::int64_t unit = must_be_at_rest(db, act);
+  if (!quarantined(db, unit)) throw Fault("unit.not_quarantined", {{"serial", act.subject}});
+}
+
+void check_reopen(Reader& db, const Act& act) {
+  must_know_arguments(act, "new_key");
+  std::int64_t unit = must_be_at_rest(db, act);
+  if (quarantined(db, unit)) throw Fault("unit.release_first", {{"serial", act.subject}});
+  if (rows::may_return(db, unit)) throw Fault("unit.may_return", {{"serial", act.subject}});
+}
+
+void check_retire(Reader& db, const Act& act) {
+  must_know_arguments(act, "");
+  must_be_at_rest(db, act);
+}
+
+// A label that is out there bears what is burnt now: it counts for nothing, and another is due.
+static void void_labels(Transaction& db, const Actor& actor, std::int64_t unit) {
+  auto row = db.query(
+      "SELECT a.serial, a.place, a.attempt FROM label_attempt a JOIN admission m ON "
+      "m.serial = a.serial WHERE m.unit = ? AND NOT EXISTS (SELECT 1 FROM label_event e WHERE "
+      "e.serial = a.serial AND e.place = a.place AND e.attempt = a.attempt AND e.event = 'void') "
+      "ORDER BY a.rowid",
+      unit);
+  std::vector<ControlSymbol> symbols;
+  while (row.step())
+    symbols.emplace_back(row.get<std::string>(0), row.get<std::string>(1), row.get<int>(2));
+  for (const ControlSymbol& symbol : symbols) {
+    auto run = runs::by_serial(db, symbol.serial);
+    if (run) runs::void_label(db, actor, *run, symbol, "the unit comes back");
+  }
+}
+
+static Json about_return(Reader& db, const Act& act, std::int64_t unit) {
+  Json entry = rows::about(db, hardware_of(db, unit), "");
+  entry.erase("slot");
+  entry["act"] = act.id;
+  entry["reason"] = act.reason;
+  entry["officers"] = {act.proposed_by, act.confirmed_by};
+  entry["solo"] = act.solo;
+  return entry;
+}
+
+static void burn_all(Transaction& db, const Actor& actor, std::int64_t unit, const Act& act) {
+  rows::burn_unit(db, actor, unit, act.kind);
+  void_labels(db, actor, unit);
+}
+
+static void permit(Transaction& db, const Act& act, std::int64_t unit, bool new_key) {
+  auto newest = db.value<std::int64_t>(
+      "SELECT coalesce(max(fingerprint), 0) FROM identity_key WHERE unit = ?", unit);
+  auto run = db.value<std::int64_t>("SELECT coalesce(max(rowid), 0) FROM run WHERE unit = ?", unit);
+  db.exec(
+      "INSERT INTO release (act, unit, new_key, known_key, last_run, at) VALUES (?, ?, ?, ?, ?, ?)",
+      act.id, unit, new_key, newest.value_or(0), run.value_or(0), utc_now());
+}
+
+void release(Transaction& db, const Actor& actor, const Act& act) {
+  check_release(db, act);
+  std::int64_t unit = unit_of(db, act.subject);
+  burn_all(db, actor, unit, act);
+  permit(db, act, unit, undenied(db, unit, kNoKey).empty());
+  Json entry = about_return(db, act, unit);
+  entry["code"] =
+      db.value<std::string>("SELECT quarantine_code FROM unit WHERE id = ?", unit).value_or("");
+  db.exec("UPDATE unit SET quarantined = 0, quarantine_code = '' WHERE id = ?", unit);
+  db.journal(actor, "unit.release", entry);
+}
+
+void reopen(Transaction& db, const Actor& actor, const Act& act) {
+  check_reopen(db, act);
+  std::int64_t unit = unit_of(db, act.subject);
+  bool new_key = act.arguments.value("new_key", false);
+  burn_all(db, actor, unit, act);
+  permit(db, act, unit, new_key);
+  Json entry = about_return(db, act, unit);
+  entry["new_key"] = new_key;
+  db.journal(actor, "unit.reopen", entry);
+}
+
+void retire(Transaction& db, const Actor& actor, const Act& act) {
+  check_retire(db, act);
+  std::int64_t unit = unit_of(db, act.subject);
+  burn_all(db, actor, unit, act);
+  for (const auto& [digest, serial] : undenied(db, unit, kNoKey))
+    deny(db, actor, digest, serial, "cessationOfOperation", "unit.retired");
+  db.exec("UPDATE release SET ended_at = ? WHERE unit = ? AND ended_at = ''", utc_now(), unit);
+  db.exec("INSERT INTO retired (unit, act, at) VALUES (?, ?, ?)", unit, act.id, utc_now());
+  db.journal(actor, "unit.retire", about_return(db, act, unit));
+}
+
+// A certificate names its serial: in the lot of another order the unit has another one.
+static bool certificate_is_of_another_serial(Reader& db, std::int64_t unit,
+                                             const std::string& serial) {
+  auto row = db.query(
+      "SELECT 1 FROM certificate c JOIN identity_key k ON k.fingerprint = c.key WHERE k.unit = ?1 "
+      "AND c.serial <> ?2 AND c.key = (SELECT max(fingerprint) FROM identity_key WHERE unit = ?1) "
+      "AND NOT EXISTS (SELECT 1 FROM certificate n WHERE n.key = c.key AND n.serial = ?2)",
+      unit, serial);
+  return row.step();
+}
+
+std::optional<Permission> permission(Reader& db, const Run& run) {
+  std::int64_t unit = rows::unit_of(db, run);
+  auto row = db.query(
+      "SELECT act, new_key, known_key FROM release WHERE unit = ? AND ended_at = ''", unit);
+  if (!row.step()) return std::nullopt;
+  Permission out;
+  out.act = row.get<std::string>(0);
+  auto known = row.get<std::int64_t>(2);
+  auto keys =
+      db.query("SELECT spki FROM identity_key WHERE unit = ? AND fingerprint > ?", unit, known);
+  while (keys.step()) out.renewed.push_back(keys.get<Bytes>(0));
+  out.new_key = row.get<bool>(1) || !out.renewed.empty() ||
+                certificate_is_of_another_serial(db, unit, run.serial);
+  return out;
+}
+
+bool may_return(Reader& db, const HardwareId& hardware_id) {
+  auto unit = rows::find_unit(db, hardware_id);
+  return unit && rows::may_return(db, *unit);
+}
+
+bool is_retired(Reader& db, const HardwareId& hardware_id) {
+  auto unit = rows::find_unit(db, hardware_id);
+  return unit && rows::is_retired(db, *unit);
+}
+
+void note_reopened(Transaction& db, const Actor& actor, const Run& run, const Json& facts) {
+  db.exec("UPDATE unit SET tries = 0 WHERE id = ?", rows::unit_of(db, run));
+  Json entry = rows::about(run);
+  for (const auto& [key, value] : facts.items()) entry[key] = value;
+  db.journal(actor, "unit.reopened", entry);
+}
+
+Run lose_label(Transaction& db, const Actor& actor, const std::string& serial,
+               const std::string& reason) {
+  auto run = runs::by_serial(db, serial);
+  if (!run) throw Fault("unit.unknown", {{"serial", serial.substr(0, 80)}});
+  if (quarantined(db, rows::unit_of(db, *run)))
+    throw Fault("unit.quarantined", {{"serial", serial}});
+  bool labelled = !runs::labels(db, serial).empty();
+  if (!labelled || (run->ending && run->ending != Ending::passed))
+    throw Fault("unit.no_label", {{"serial", serial}});
+  if (!run->ending)
+    return runs::end(db, actor, *run, Ending::quarantine, "label.lost", {{"reason", reason}});
+  runs::quarantine_unit(db, actor, run->hardware_id, run->slot, "label.lost");
+  db.journal(actor, "label.lost", {{"serial", serial}, {"reason", reason}});
+  return *run;
+}
+
+std::vector<Denied> denied(Reader& db, std::uint64_t until) {
+  std::vector<Denied> out;
+  auto row = db.query(
+      "SELECT c.der, d.reason, d.at FROM denied d JOIN certificate c ON c.sha256 = d.certificate "
+      "WHERE d.seq < ? ORDER BY d.seq",
+      until);
+  while (row.step()) {
+    Denied one;
+    one.certificate = row.get<Bytes>(0);
+    one.reason = row.get<std::string>(1);
+    one.at = row.get<std::string>(2);
+    out.push_back(std::move(one));
+  }
+  return out;
+}
+
+Bytes denial_list(Reader& db, std::uint64_t until) {
+  return db.value<Bytes>("SELECT der FROM denial_list WHERE number = ?", until).value_or(Bytes{});
+}
+
+Bytes keep_denial_list(Transaction& db, std::uint64_t until, const Bytes& der) {
+  Bytes kept = denial_list(db, until);
+  if (!kept.empty()) return kept;
+  db.exec("INSERT INTO denial_list (number, der, at) VALUES (?, ?, ?)", until, der, utc_now());
+  return der;
+}
+
+}  // namespace returns
+}  // namespace mintmark
