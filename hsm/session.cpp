@@ -137,16 +137,22 @@ std::vector<CK_OBJECT_HANDLE> Session::find(Attributes which) {
   return out;
 }
 
-// Section 5.7, C_GetAttributeValue: first its length, then its value.
+// Section 5.7, C_GetAttributeValue. What is longer than most is asked for its length first.
 std::optional<Bytes> Session::attribute(CK_OBJECT_HANDLE object, CK_ATTRIBUTE_TYPE type) {
-  CK_ATTRIBUTE one{type, nullptr, 0};
+  Bytes out(128);
+  CK_ATTRIBUTE one{type, out.data(), out.size()};
   CK_RV rv = api().C_GetAttributeValue(handle_, object, &one, 1);
+  if (rv == CKR_BUFFER_TOO_SMALL) {
+    one = {type, nullptr, 0};
+    check("C_GetAttributeValue", api().C_GetAttributeValue(handle_, object, &one, 1));
+    if (one.ulValueLen == CK_UNAVAILABLE_INFORMATION) return std::nullopt;
+    out.resize(one.ulValueLen);
+    one.pValue = out.data();
+    rv = api().C_GetAttributeValue(handle_, object, &one, 1);
+  }
   if (rv == CKR_ATTRIBUTE_TYPE_INVALID || rv == CKR_ATTRIBUTE_SENSITIVE) return std::nullopt;
   check("C_GetAttributeValue", rv);
   if (one.ulValueLen == CK_UNAVAILABLE_INFORMATION) return std::nullopt;
-  Bytes out(one.ulValueLen);
-  one.pValue = out.data();
-  check("C_GetAttributeValue", api().C_GetAttributeValue(handle_, object, &one, 1));
   out.resize(one.ulValueLen);
   return out;
 }

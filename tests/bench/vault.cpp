@@ -18,6 +18,7 @@
 #include "hsm/rv.hpp"
 #include "hsm/session.hpp"
 #include "hsm/vault.hpp"
+#include "tests/bench/vault.hpp"
 #include "tests/unit/hsm/softhsm.hpp"
 
 namespace mintmark {
@@ -156,6 +157,7 @@ void run() {
       "password", [&] { return password_by(vault); }, [&] { return password_raw(token); });
   compare(
       "certificate", [&] { return certificate_by(vault); }, [&] { return certificate_raw(token); });
+  bench::measure_unit_key(token, vault);
 }
 
 }  // namespace

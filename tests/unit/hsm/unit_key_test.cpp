@@ -252,5 +252,31 @@ TEST(WrappingKey, BothWaysAreWhatTheirStandardsSay) {
             "62ae12f324bfea08d5f675b513026bbf2b72081e017004c2ff9a22b2e80b1c67");
 }
 
+// schema/unit-protocol.md section 10.
+TEST(WrappingKey, ContextAndKeysAreThoseOfTheVectors) {
+  Bytes unit_point = *from_hex(
+      "04550f471003f3df97c3df506ac797f6721fb1a1fb7b8f6f83d224498a65c88e24136093d7012e509a73715cbd0b"
+      "00a3cc0ff4b5c01b3ffa196ab1fb327036b8e6");
+  Bytes token_point = *from_hex(
+      "0473103ec30b3ccf57daae08e93534aef144a35940cf6bbba12a0cf7cbd5d65a64d82c8c99e9d3c45f9245ba9b27"
+      "982c9aea8ec1db94b19c44795942c0eb22aa32");
+  UnitKeyOrder order(kLamp, Bytes(16, 0xc0), unit_point);
+  Digest context = wrap_context(order, token_point);
+  EXPECT_EQ(hex(context), "a7157365f5e3a7624badca41c7bfeff992829bd834df1e90cc7e803e2bbc163d");
+  Secret shared = Secret::copy_of(
+      *from_hex("9646570d5898ccc7641667542efc30da928570161432365a8fcf96787f23b996"));
+  Secret key = wrapping_key(WrapKdf::x963_sha256, shared, context);
+  EXPECT_EQ(hex(key.view()), "46f20916e0d347022ffed55fec0badb9e405528186869be07d4863d7faaf2951");
+  Bytes plain = *from_hex(
+      "3041020100301306072a8648ce3d020106082a8648ce3d0301070427302502010104200303030303030303030303"
+      "0303030303030303030303030303030303030303030000000000");
+  EXPECT_EQ(
+      hex(kwp_wrap(key.view(), plain)),
+      "ec5c54f8ba22787ba6eb54688b79daa6ade1c97229a846c5f44358bc20991c84b3349df12e3d565ca366c4c8ac"
+      "35fd638ca79365dfd0cf904a8c6ce477089b45c79b0aec77730d046ed5853311f0af83");
+  EXPECT_EQ(hex(wrapping_key(WrapKdf::aes_cbc_data, shared, context).view()),
+            "6ce30a6b54987764643850435a68ead1e7075d5104165fe2c741381f542abc13");
+}
+
 }  // namespace
 }  // namespace mintmark
