@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <memory>
 
+#include "station/credential/key_check.hpp"
 #include "station/words/crypto.hpp"
 #include "station/words/fault.hpp"
 #include "station/words/unit.hpp"
@@ -228,7 +229,7 @@ Bytes make_ca_certificate(Vault& vault, const std::string& common_name) {
 Bytes make_idevid(Vault& vault, View ca_cert_der, View unit_spki, const std::string& serial,
                   View hw_raw, const IdevidProfile& profile) {
   profile.check();
-  if (!p256_point(unit_spki)) throw Fault("identity.bad_key");
+  check_key(unit_spki, KeyAlgorithm::p256);
   must(is_serial(serial) && !hw_raw.empty() && hw_raw.size() <= 255, "serial or hardware id");
   Certificate ca = own_ca(vault, ca_cert_der);
   Certificate leaf = start(vault, parse_key(unit_spki).get());
@@ -239,6 +240,32 @@ Bytes make_idevid(Vault& vault, View ca_cert_der, View unit_spki, const std::str
   add_extension(leaf.get(), ca.get(), NID_authority_key_identifier, "keyid:always");
   add_extension(leaf.get(), ca.get(), NID_key_usage, "critical,digitalSignature");
   add_hardware_module_name(leaf.get(), hardware_module_name(profile.hw_type_oid, hw_raw));
+  return sign(vault, leaf.get(), X509_get0_pubkey(ca.get()));
+}
+
+static std::string filled_in(std::string pattern, const std::string& serial) {
+  for (std::size_t at; (at = pattern.find("{serial}")) != pattern.npos;)
+    pattern.replace(at, 8, serial);
+  return pattern;
+}
+
+Bytes make_ldevid(Vault& vault, View ca_cert_der, View unit_spki, const std::string& serial,
+                  const LdevidProfile& profile) {
+  check_key(unit_spki, KeyAlgorithm::p256);
+  must(is_serial(serial) && profile.days > 0, "serial or validity");
+  Certificate ca = own_ca(vault, ca_cert_der);
+  Certificate leaf = start(vault, parse_key(unit_spki).get());
+  must(X509_time_adj_ex(X509_getm_notAfter(leaf.get()), profile.days, 0, nullptr) != nullptr,
+       "validity");
+  must(X509_set_issuer_name(leaf.get(), X509_get_subject_name(ca.get())) == 1, "issuer");
+  X509_NAME* name = X509_get_subject_name(leaf.get());
+  add_name(name, NID_organizationName, MBSTRING_UTF8, profile.organization);
+  add_name(name, NID_commonName, MBSTRING_UTF8, filled_in(profile.common_name, serial));
+  add_name(name, NID_serialNumber, V_ASN1_PRINTABLESTRING, serial);
+  add_extension(leaf.get(), ca.get(), NID_authority_key_identifier, "keyid:always");
+  add_extension(leaf.get(), ca.get(), NID_basic_constraints, "critical,CA:FALSE");
+  add_extension(leaf.get(), ca.get(), NID_key_usage, "critical,digitalSignature");
+  add_extension(leaf.get(), ca.get(), NID_ext_key_usage, "clientAuth");
   return sign(vault, leaf.get(), X509_get0_pubkey(ca.get()));
 }
 

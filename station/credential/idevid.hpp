@@ -26,11 +26,27 @@ struct IdevidProfile {
 // to 99991231235959Z. One CA key, one station: call it once and keep the result.
 Bytes make_ca_certificate(Vault& vault, const std::string& common_name);
 
+// A second certificate for a unit's key, from another profile (IEEE 802.1AR LDevID style): for a
+// service that the unit logs in to, and short-lived in place of revocation.
+struct LdevidProfile {
+  LdevidProfile() = default;
+  std::string name;          // a word of the product
+  std::string organization;  // O
+  std::string common_name;   // CN; "{serial}" is replaced
+  int days = 0;              // from now
+};
+
+// Version 3; issuer and AKI from the CA's certificate; subject O, CN, serialNumber; CA:FALSE and
+// key usage digitalSignature (both critical), extended key usage clientAuth. Faults as make_idevid.
+Bytes make_ldevid(Vault& vault, View ca_cert_der, View unit_spki, const std::string& serial,
+                  const LdevidProfile& profile);
+
 // Version 3; random serial number of 20 octets from the token; issuer and AKI from the CA's
 // certificate; subject O, serialNumber (PrintableString); key usage digitalSignature (critical);
 // SAN hardwareModuleName (hw_type_oid, hw_raw), not critical; no SKI; ecdsa-with-SHA256; until
 // 99991231235959Z. Of what the unit sent only `unit_spki` (P-256, 91 bytes) is used.
-// Faults: identity.bad_key, identity.profile, identity.ca (not the token's CA), identity.failed.
+// Faults: identity.bad_key, identity.weak_key, identity.algorithm (key_check.hpp),
+// identity.profile, identity.ca (not the token's CA), identity.failed.
 Bytes make_idevid(Vault& vault, View ca_cert_der, View unit_spki, const std::string& serial,
                   View hw_raw, const IdevidProfile& profile);
 

@@ -253,6 +253,25 @@ void record_certificate(Transaction& db, const Run& run, const Bytes& der) {
   rows::deny_predecessors(db, station(), rows::unit_of(db, run), *key);
 }
 
+void record_second_certificate(Transaction& db, const Run& run, const std::string& profile,
+                               const Bytes& der) {
+  Json entry = rows::about(run);
+  entry["profile"] = profile;
+  entry["spki_sha256"] = hex(sha256(run.spki));
+  entry["sha256"] = hex(sha256(der));
+  entry["der"] = base64(der);
+  db.journal(station(), "certificate.second", entry);
+}
+
+std::optional<Bytes> second_certificate(Reader& db, const Run& run, const std::string& profile) {
+  auto found = db.value<std::string>(
+      "SELECT json_extract(CAST(bytes AS TEXT), '$.der') FROM journal WHERE run = ? AND "
+      "type = 'certificate.second' AND json_extract(CAST(bytes AS TEXT), '$.profile') = ? "
+      "ORDER BY seq DESC LIMIT 1",
+      run.id, profile);
+  return found ? from_base64(*found) : std::nullopt;
+}
+
 std::array<std::uint8_t, 12> next_iv(Transaction& db, const std::string& lot) {
   db.exec("UPDATE lot SET iv = iv + 1 WHERE id = ?", lot);
   auto counter = db.value<std::uint64_t>("SELECT iv FROM lot WHERE id = ?", lot);

@@ -125,6 +125,10 @@ void forget_wrapped_key(Transaction& db, const Run& run);
 
 void record_certificate(Transaction& db, const Run& run, const Bytes& der);
 std::optional<Bytes> certificate(Reader& db, const Run& run);
+// A certificate from another profile for the run's key. The journal holds it whole.
+void record_second_certificate(Transaction& db, const Run& run, const std::string& profile,
+                               const Bytes& der);
+std::optional<Bytes> second_certificate(Reader& db, const Run& run, const std::string& profile);
 
 // The next IV of the lot's run seal: committed before it is used, never given twice.
 std::array<std::uint8_t, 12> next_iv(Transaction& db, const std::string& lot);

@@ -76,7 +76,7 @@ Task<void> Enrolment::certify_own() {
     return runs::commit_key(db, p_.run, spki, sha256(spki), peer_);
   };
   p_.run = co_await services_.ledger->transact(commit);
-  Bytes issued = co_await certificate();
+  Bytes issued = co_await certificates();
   Bytes reopen = co_await reopen_key();
   must(co_await p_.unit().store_certificate(issued, reopen), "store certificate");
   p_.known_spki = p_.run.spki;
@@ -98,6 +98,32 @@ Task<Bytes> Enrolment::certificate() {
   co_return made;
 }
 
+Task<Bytes> Enrolment::second_certificate(const LdevidProfile& profile) {
+  auto look = [&](Reader& db) { return runs::second_certificate(db, p_.run, profile.name); };
+  std::optional<Bytes> issued = co_await services_.ledger->read(look);
+  if (issued) co_return std::move(*issued);
+  auto sign = [&] {
+    return make_ldevid(*services_.vault, services_.ledger->birth().ca, p_.run.spki, p_.run.serial,
+                       profile);
+  };
+  Bytes made = co_await on(*services_.token_pool, sign);
+  auto record = [&](Transaction& db) {
+    runs::record_second_certificate(db, p_.run, profile.name, made);
+  };
+  co_await services_.ledger->transact(record);
+  co_return made;
+}
+
+// DER after DER: the IDevID, then what else the product asks for.
+Task<Bytes> Enrolment::certificates() {
+  Bytes all = co_await certificate();
+  for (const LdevidProfile& profile : p_.product.certificates) {
+    Bytes more = co_await second_certificate(profile);
+    all.insert(all.end(), more.begin(), more.end());
+  }
+  co_return all;
+}
+
 Task<Bytes> Enrolment::reopen_key() {
   auto ask = [&] { return services_.vault->reopen_spki(); };
   Bytes reopen = co_await on(*services_.token_pool, ask);
@@ -117,7 +143,7 @@ Task<void> Enrolment::certify_wrapped() {
     delivery = co_await find_wrapped(*kept, static_spki);
   else
     delivery = co_await make_wrapped(static_spki);
-  Bytes issued = co_await certificate();
+  Bytes issued = co_await certificates();
   Bytes reopen = co_await reopen_key();
   UnitError stored = co_await p_.unit().store_key(std::move(delivery), issued, reopen);
   if (stored == UnitError::bad_key || stored == UnitError::mismatch)

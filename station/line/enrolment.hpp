@@ -21,6 +21,8 @@ class Enrolment {
   Task<void> open_session();
   void vouch(const Bytes& spki);
   Task<Bytes> certificate();
+  Task<Bytes> second_certificate(const LdevidProfile& profile);
+  Task<Bytes> certificates();
   Task<Bytes> reopen_key();
   Task<KeyDelivery> make_wrapped(const Bytes& static_spki);
   Task<KeyDelivery> find_wrapped(const runs::SealedKey& key, const Bytes& static_spki);

@@ -175,6 +175,23 @@ void read_identity(TomlTable table, Product& out) {
   table.finish();
 }
 
+// Two fit beside the IDevID into the smallest packet that a unit may announce.
+void read_certificates(TomlTable& table, Product& out) {
+  for (TomlTable& entry : table.tables("certificate")) {
+    LdevidProfile profile;
+    profile.name = entry.string("name");
+    if (!is_word(profile.name)) entry.refuse("name", "must be a word of a-z, 0-9 and -");
+    profile.organization = printable(entry, "organization", 64);
+    profile.common_name = printable(entry, "common_name", 40);
+    profile.days = static_cast<int>(entry.integer("days", 1, 36500));
+    entry.finish();
+    for (const LdevidProfile& other : out.certificates)
+      if (other.name == profile.name) entry.refuse("name", "is given twice");
+    out.certificates.push_back(std::move(profile));
+  }
+  if (out.certificates.size() > 2) table.refuse("certificate", "may be given twice at most");
+}
+
 void read_labels(TomlTable table, Product& out) {
   out.link = printable(table, "link", 160);
   if (!out.link.starts_with("https://")) table.refuse("link", "must be an https:// address");
@@ -250,6 +267,7 @@ Product Product::parse(std::string_view toml, const std::string& file) {
   if (auto password = table.table_if("password")) read_password(*password, out);
   read_reset(table.table("reset"), out);
   read_identity(table.table("identity"), out);
+  read_certificates(table, out);
   read_labels(table.table("label"), out);
   read_security(table.table("security"), out);
   bool own = out.reset.policy == ResetPolicy::own_credential;

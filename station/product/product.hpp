@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "station/credential/idevid.hpp"
 #include "station/credential/password.hpp"
 #include "station/words/bytes.hpp"
 #include "station/words/unit.hpp"
@@ -62,6 +63,7 @@ struct Product {
   bool wrapped_key = false;
   // P-256 SPKI: who vouches for units. Empty: nobody, and a unit is believed at first use.
   Bytes attestation_key;
+  std::vector<LdevidProfile> certificates;  // beside the IDevID, for the same key
 
   std::vector<LabelPlace> labels;
   std::string link;  // "{serial}" is replaced

@@ -93,6 +93,8 @@ constexpr Row kRows[] = {
     {"identity.bad_point", Ending::quarantine},
     {"identity.bad_key", Ending::quarantine},
     {"identity.bad_signature", Ending::quarantine},
+    {"identity.weak_key", Ending::quarantine},
+    {"identity.algorithm", Ending::quarantine},
     {"identity.attestation", Ending::quarantine},
     {"identity.unwrap_failed", Ending::quarantine},
     {"unit.counter_back", Ending::quarantine},

@@ -1,6 +1,7 @@
 """Units without a random generator get their identity key from the token, wrapped; and attestation, which any unit may
 have, is checked before anything is made for it."""
 
+import base64
 import json
 import subprocess
 import unittest
@@ -108,6 +109,23 @@ class UnitKeys(unittest.TestCase):
                          "--misbehave", "bad-attestation")
         self.assertEqual(self.keys_of(bad), 0)
         self.check("4", "static", "rework", "unit.lacks_capability", "--no-rng")
+
+    def test_a_second_certificate_for_the_same_key(self):
+        second = ('[[certificate]]\nname = "cloud"\norganization = "Aurora Cloud"\n'
+                  'common_name = "lamp-{serial}"\ndays = 400\n\n[label]\n')
+        product, templates = self.product(wrapped=False)
+        self.station.open_lot((product.replace(b"[label]\n", second.encode(), 1), templates))
+        unit = self.check("1", "twice", "passed", None)
+        entry = self.journal("certificate.second")[0]
+        self.assertEqual(entry["profile"], "cloud")
+        der = base64.b64decode(entry["der"])
+        shown = subprocess.run(["openssl", "x509", "-inform", "DER", "-noout", "-subject"], input=der, check=True,
+                               capture_output=True)
+        self.assertIn(b"CN = lamp-SN-0001", shown.stdout)
+        # The unit keeps both: they are in its flash, the IDevID before the other.
+        kept = (self.station.dir / "flash" / unit.hardware).read_bytes()
+        first = self.station.sql("SELECT hex(der) FROM certificate")
+        self.assertIn(bytes.fromhex(first) + der, kept)
 
     def test_products_that_contradict_themselves_are_refused(self):
         for lines in ((), ('attestation_key = "00"',), ('attestation_key = "00"', "accept_unattested = true")):

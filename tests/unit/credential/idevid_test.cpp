@@ -80,6 +80,28 @@ TEST_F(Idevid, IsAcceptedByOpenSsl) {
   EXPECT_EQ(leaf.status, 0) << leaf.output;
 }
 
+TEST_F(Idevid, ASecondCertificateIsOfAnotherProfileForTheSameKey) {
+  LdevidProfile profile;
+  profile.name = "cloud";
+  profile.organization = "Aurora Cloud";
+  profile.common_name = "lamp-{serial}.aurora.example";
+  profile.days = 30;
+  write("second.pem", pem(make_ldevid(*vault_, ca_, spki_, "SN-7", profile)));
+  Ran verified = run("openssl verify -x509_strict -purpose sslclient -CAfile " + path("ca.pem") +
+                     " " + path("second.pem"));
+  EXPECT_EQ(verified.status, 0) << verified.output;
+  EXPECT_NE(run("openssl verify -x509_strict -purpose sslserver -CAfile " + path("ca.pem") + " " +
+                path("second.pem"))
+                .status,
+            0);
+  std::string text = shown("second.pem");
+  EXPECT_TRUE(has(text, "CN = lamp-SN-7.aurora.example")) << text;
+  EXPECT_TRUE(has(text, "O = Aurora Cloud"));
+  EXPECT_TRUE(has(text, "CA:FALSE"));
+  EXPECT_EQ(run("openssl x509 -noout -checkend 2500000 -in " + path("second.pem")).status, 0);
+  EXPECT_NE(run("openssl x509 -noout -checkend 2600000 -in " + path("second.pem")).status, 0);
+}
+
 TEST_F(Idevid, OfAnotherCaIsNot) {
   SoftToken other;
   Vault theirs(other.config());
