@@ -213,4 +213,19 @@ Secret matter_manual_code(const MatterProduct& product, std::uint16_t discrimina
   return out;
 }
 
+Secret group_manual_code(const Secret& digits) {
+  View from = digits.view();
+  Secret out(digits.size() + 4);
+  std::size_t n = 0;
+  for (std::size_t size : {4U, 3U, 4U, 5U, 5U}) {
+    if (from.empty()) break;
+    if (n > 0) out.mutable_view()[n++] = '-';
+    std::copy_n(from.begin(), size, out.mutable_view().begin() + static_cast<std::ptrdiff_t>(n));
+    n += size;
+    from = from.subspan(size);
+  }
+  out.shrink(n);
+  return out;
+}
+
 }  // namespace mintmark

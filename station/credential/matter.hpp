@@ -40,6 +40,9 @@ Secret matter_qr(const MatterProduct& product, std::uint16_t discriminator, cons
 Secret matter_manual_code(const MatterProduct& product, std::uint16_t discriminator,
                           const Secret& passcode);
 
+// As it is printed: 4-3-4 digits, or 4-3-4-5-5.
+Secret group_manual_code(const Secret& digits);
+
 // The check digit of a string of decimal digits, '0' to '9' (Verhoeff's dihedral one).
 std::uint8_t verhoeff_digit(View digits);
 

@@ -14,8 +14,35 @@ namespace {
 constexpr std::size_t kMaxTemplate = std::size_t{64} * 1024;
 constexpr int kMaxNumber = 32000;  // dots: the largest position a printer takes
 
-constexpr std::array<std::string_view, 9> kNames = {
-    "password", "serial", "control", "link", "model", "contact", "support_until", "mac", "product"};
+enum class Where { text, text_or_symbol, text_or_qr, qr };
+struct Name {
+  std::string_view name;
+  Where where;
+  bool secret = false;
+};
+constexpr Name kNames[] = {
+    {"serial", Where::text_or_symbol},
+    {"control", Where::text_or_symbol},
+    {"link", Where::text_or_qr},
+    {"model", Where::text},
+    {"contact", Where::text},
+    {"support_until", Where::text},
+    {"mac", Where::text},
+    {"product", Where::text},
+    {"wifi_ssid", Where::text},
+    {"dpp_uri", Where::qr},
+    {"password", Where::text, true},
+    {"wifi_key", Where::text, true},
+    {"wifi_qr", Where::qr, true},
+    {"matter_qr", Where::qr, true},
+    {"matter_manual", Where::text, true},
+};
+
+const Name* name_called(std::string_view name) {
+  const auto* found = std::find_if(std::begin(kNames), std::end(kNames),
+                                   [&](const Name& n) { return n.name == name; });
+  return found == std::end(kNames) ? nullptr : found;
+}
 
 // Argument forms, one letter an argument: n number, o orientation (N R I B) or nothing, w word of
 // one letter (Y N L R C J B W) or nothing; what is behind `;` may be left out. An upper-case form
@@ -191,8 +218,8 @@ class Lint {
   static void check_escapes(const ZplCommand& command) {
     std::string literal(command.args);
     // Names hold '_' too. What stands for them is no hex digit: a `_` must not eat a value's start.
-    for (std::string_view name : kNames) {
-      std::string whole = "{{" + std::string(name) + "}}";
+    for (const Name& known : kNames) {
+      std::string whole = "{{" + std::string(known.name) + "}}";
       for (auto at = literal.find(whole); at != literal.npos; at = literal.find(whole))
         literal.replace(at, whole.size(), "-");
     }
@@ -201,26 +228,31 @@ class Lint {
 
   void placeholders(const ZplCommand& command) {
     std::size_t count = 0, base = static_cast<std::size_t>(command.args.data() - zpl_.data());
-    bool secret = false;
+    std::string secret;
     for (std::size_t at = 0; (at = command.args.find("{{", at)) != command.args.npos; ++count) {
       std::size_t end = command.args.find("}}", at);
       if (end == command.args.npos) refuse_line(command.line, "a placeholder without }}");
       std::string name(command.args.substr(at + 2, end - at - 2));
       check_name(command, name);
-      secret = secret || name == "password";
+      if (is_secret_field(name)) secret = name;
       found_.push_back({name, base + at, base + end + 2, block_});
       at = end + 2;
     }
-    if (secret && count > 1) refuse_line(command.line, "{{password}} must be alone in its field");
+    if (!secret.empty() && count > 1)
+      refuse_line(command.line, "{{" + secret + "}} must be alone in its field");
   }
 
   void check_name(const ZplCommand& command, const std::string& name) {
-    if (std::find(kNames.begin(), kNames.end(), name) == kNames.end())
-      refuse_line(command.line, "unknown placeholder {{" + name + "}}");
+    const Name* known = name_called(name);
+    if (known == nullptr) refuse_line(command.line, "unknown placeholder {{" + name + "}}");
     if (!escaped_) refuse_line(command.line, "{{" + name + "}} in a field without ^FH");
-    if (!is_symbol(face_)) return;
-    bool fine = name == "control" || name == "serial" || (face_ == "BQ" && name == "link");
-    if (!fine) refuse_line(command.line, "{{" + name + "}} in a symbol");
+    if (!is_symbol(face_)) {
+      if (known->where == Where::qr) refuse_line(command.line, "{{" + name + "}} outside of ^BQ");
+      return;
+    }
+    bool qr = face_ == "BQ" && (known->where == Where::qr || known->where == Where::text_or_qr);
+    if (!qr && known->where != Where::text_or_symbol)
+      refuse_line(command.line, "{{" + name + "}} in a symbol");
     control_in_symbol_ = control_in_symbol_ || name == "control";
   }
 
@@ -237,6 +269,11 @@ class Lint {
 };
 
 }  // namespace
+
+bool is_secret_field(std::string_view name) {
+  const Name* known = name_called(name);
+  return known != nullptr && known->secret;
+}
 
 std::vector<Placeholder> lint_template(std::string_view zpl) { return Lint(zpl).run(); }
 

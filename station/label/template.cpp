@@ -85,21 +85,30 @@ Secret canonical(View bytes) {
   return out;
 }
 
-void check_password_stays_alone(const Template::Fields& fields, const Secret& password) {
-  Secret needle = canonical(password.view());
-  if (needle.empty()) refuse("the password is empty");
-  for (const auto& [name, value] : fields) {
-    Secret hay = canonical(view(value));
-    auto found = std::search(hay.view().begin(), hay.view().end(), needle.view().begin(),
-                             needle.view().end());
-    if (found != hay.view().end()) refuse("the field " + name + " contains the password");
+bool contains(View hay, const Secret& needle) {
+  return std::search(hay.begin(), hay.end(), needle.view().begin(), needle.view().end()) !=
+         hay.end();
+}
+
+void check_secrets_stay_alone(const Template::Fields& fields, const Template::Secrets& secrets) {
+  for (const auto& [secret_name, secret] : secrets) {
+    Secret needle = canonical(secret.view());
+    if (needle.empty()) refuse("the secret " + secret_name + " is empty");
+    for (const auto& [name, value] : fields) {
+      Secret hay = canonical(view(value));
+      if (contains(hay.view(), needle)) refuse("the field " + name + " contains " + secret_name);
+    }
   }
 }
 
-View value_of(const std::string& name, const Template::Fields& fields, const Secret* password) {
-  if (name == "password") {
-    if (password == nullptr) refuse("the template asks for a password and this unit has none");
-    return password->view();
+View value_of(const std::string& name, const Template::Fields& fields,
+              const Template::Secrets& secrets) {
+  if (is_secret_field(name)) {
+    auto secret = secrets.find(name);
+    if (secret == secrets.end())
+      refuse("the template asks for " + name + " and this unit has none");
+    if (secret->second.size() > kMaxValue) refuse("the field " + name + " is too long");
+    return secret->second.view();
   }
   auto it = fields.find(name);
   if (it == fields.end() || it->second.empty()) refuse("no value for the field " + name);
@@ -109,14 +118,15 @@ View value_of(const std::string& name, const Template::Fields& fields, const Sec
 
 }  // namespace
 
-Secret Template::render(const Fields& fields, const Secret* password_grouped) const {
-  if (fields.contains("password")) refuse("a password outside locked memory");
-  if (password_grouped != nullptr) check_password_stays_alone(fields, *password_grouped);
+Secret Template::render(const Fields& fields, const Secrets& secrets) const {
+  for (const auto& [name, value] : fields)
+    if (is_secret_field(name)) refuse(name + " outside locked memory");
+  check_secrets_stay_alone(fields, secrets);
   auto write = [&](Writer& writer) {
     std::size_t at = 0;
     for (const Placeholder& p : placeholders_) {
       writer.raw(View(bytes_).subspan(at, p.begin - at));
-      writer.escaped(value_of(p.name, fields, password_grouped), p.in_block);
+      writer.escaped(value_of(p.name, fields, secrets), p.in_block);
       at = p.end;
     }
     writer.raw(View(bytes_).subspan(at));

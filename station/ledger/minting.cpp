@@ -292,8 +292,19 @@ static void count_mint(Transaction& db, std::int64_t unit, const Run& run, int m
   db.exec("UPDATE unit SET mints = mints + 1 WHERE id = ?", unit);
 }
 
+// Burnt ones count: what was once given out stays used up.
+static void check_scope(Reader& db, const Credential& credential) {
+  if (credential.most == 0) return;
+  auto used =
+      db.value<std::int64_t>("SELECT count(*) FROM fingerprint WHERE scope = ?", credential.scope);
+  if (used.value_or(0) >= credential.most)
+    throw Fault("mint.codes_spent",
+                {{"class", credential.klass}, {"most", std::to_string(credential.most)}});
+}
+
 static Json insert_credential(Transaction& db, const Run& run, std::int64_t unit,
                               const Credential& credential) {
+  check_scope(db, credential);
   std::int64_t id = insert_secret(db, run, unit, credential.scope, credential.fingerprint,
                                   credential.klass, credential.name);
   db.exec("INSERT INTO run_seal (fingerprint, run, iv, sealed) VALUES (?, ?, ?, ?)", id, run.id,

@@ -61,6 +61,7 @@ struct Credential {
   std::string name;   // "admin"
   std::string klass;  // class word in the seal's AAD: "password"
   std::int64_t scope = 0;
+  std::int64_t most = 0;  // to be minted: how many of its scope may be used up; 0: any number
   Digest fingerprint{};
   std::array<std::uint8_t, 12> iv{};
   Bytes sealed;
@@ -134,7 +135,8 @@ std::optional<Bytes> second_certificate(Reader& db, const Run& run, const std::s
 std::array<std::uint8_t, 12> next_iv(Transaction& db, const std::string& lot);
 // Inserts fingerprints (UNIQUE over scope and value) and sealed copies, sets the nonce, clears
 // `offered`. A fingerprint that exists is Fault "rng.duplicate" (the caller's transaction is
-// undone; then stop_issuing()); outside of scope 0 it is "mint.code_taken": draw again. Fault
+// undone; then stop_issuing()); outside of scope 0 it is "mint.code_taken": draw again, and
+// "mint.codes_spent" where the scope has `most` already. Fault
 // "unit.mints_spent" over `max_mints` for this hardware id.
 Run mint(Transaction& db, Run run, const Bytes& nonce, const std::vector<Credential>& credentials,
          int max_mints);

@@ -4,6 +4,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
+
+#include "station/credential/wifi.hpp"
 #include "station/label/scan.hpp"
 #include "station/label/template.hpp"
 #include "station/ledger/returns.hpp"
@@ -20,24 +23,51 @@ void check_digest(const char* code, View bytes, const std::string& wanted,
   if (hex(sha256(bytes)) != wanted) throw Fault(code, {{"what", what}});
 }
 
+[[noreturn]] void refuse_template(const std::string& reason) {
+  throw Fault("template.invalid", {{"line", "0"}, {"reason", reason}});
+}
+
+// A label shows what its product has, and what only a label shows is on one of them.
+void check_use(const std::vector<Template>& forms, const Product& product, bool has_macs) {
+  auto used = [&](std::string_view name) {
+    return std::any_of(forms.begin(), forms.end(),
+                       [&](const Template& form) { return form.uses(name); });
+  };
+  auto needs = [&](bool there, const char* reason, std::initializer_list<const char*> names) {
+    for (const char* name : names)
+      if (used(name) && !there) refuse_template(reason);
+  };
+  needs(product.password.has_value(), "asks for a password that this product has not",
+        {"password"});
+  needs(product.wifi.has_value(), "asks for a Wi-Fi network that this product has not",
+        {"wifi_ssid", "wifi_key", "wifi_qr"});
+  needs(product.matter.has_value(), "asks for a Matter code that this product has not",
+        {"matter_qr", "matter_manual"});
+  needs(product.easy_connect.has_value(), "asks for an Easy Connect code that this product has not",
+        {"dpp_uri"});
+  needs(has_macs, "asks for a MAC that this order does not give", {"mac"});
+  if (product.wifi && !used("wifi_key") && !used("wifi_qr"))
+    refuse_template("no label shows the Wi-Fi key");
+  if (product.matter && !used("matter_qr") && !used("matter_manual"))
+    refuse_template("no label shows the Matter code");
+}
+
 // Everything that the order names by digest, read and checked before a lot exists.
 Product read_product(const Order& order, const OrderFiles& files) {
   check_digest("product.digest", files.product, order.product_sha256, order.product_name);
   Product product = Product::parse(text(files.product), order.product_name);
   if (product.name != order.product_name || product.number != order.product_number)
     throw Fault("product.digest", {{"what", product.name}});
+  std::vector<Template> forms;
   for (const LabelPlace& place : product.labels) {
     auto found = files.templates.find(place.place);
     if (found == files.templates.end()) throw Fault("template.missing", {{"place", place.place}});
     check_digest("template.digest", found->second, place.sha256, place.file);
-    Template form = Template::parse(found->second);
-    if (form.uses("password") && !product.password)
-      throw Fault("template.invalid",
-                  {{"line", "0"}, {"reason", "asks for a password that this product has not"}});
-    if (form.uses("mac") && order.macs.empty())
-      throw Fault("template.invalid",
-                  {{"line", "0"}, {"reason", "asks for a MAC that this order does not give"}});
+    forms.push_back(Template::parse(found->second));
   }
+  check_use(forms, product, !order.macs.empty());
+  if (product.wifi && ssid_needs_mac(product.wifi->ssid) && order.macs.empty())
+    throw Fault("policy.ssid", {{"reason", "it needs a MAC, and this order gives none"}});
   return product;
 }
 

@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <boost/asio/experimental/awaitable_operators.hpp>
 
+#include "station/credential/dpp.hpp"
+#include "station/credential/wifi.hpp"
 #include "station/label/template.hpp"
 #include "station/line/enrolment.hpp"
 #include "station/line/reopening.hpp"
@@ -165,9 +167,12 @@ Task<Evidence> Provisioner::enrol(Passage& p) {
 
 Task<Evidence> Provisioner::mint(Passage& p) {
   RunSecrets secrets(services_, p);
-  co_await secrets.mint();
+  int redraws = co_await secrets.mint();
+  auto look = [&](Reader& db) { return runs::credentials(db, p.run); };
+  std::vector<Credential> minted = co_await services_.ledger->read(look);
   Evidence evidence;
-  evidence.facts["credentials"] = p.product.password ? 1 : 0;
+  evidence.facts["credentials"] = minted.size();
+  if (redraws > 0) evidence.facts["codes_drawn_again"] = redraws;
   co_return evidence;
 }
 
@@ -183,11 +188,8 @@ Task<Evidence> Provisioner::inject(Passage& p) {
     auto offer = [&](Transaction& db) { return runs::offer(db, p.run); };
     p.run = co_await services_.ledger->transact(offer);
   }
-  if (p.product.password) {
-    RunSecrets secrets(services_, p);
-    Secret password = co_await secrets.password();
-    must(co_await p.unit().inject(p.product.password_name, password), "inject");
-  }
+  RunSecrets secrets(services_, p);
+  co_await secrets.inject_all();
   Evidence evidence;
   evidence.facts["acknowledged"] =
       true;  // in the session; that it was stored is the next step's to prove
@@ -199,26 +201,21 @@ Task<Evidence> Provisioner::prove(Passage& p) {
   p.seat->who = co_await p.unit().restart();
   co_await open_session(p);
   Evidence evidence;
-  if (!p.product.password) {
+  std::vector<Deposit> kept = deposits(p.product);
+  if (kept.empty()) {
     evidence.facts["identity"] = "signed after restart";
     co_return evidence;
   }
   RunSecrets secrets(services_, p);
-  Secret own = co_await secrets.password();
-  const std::string& name = p.product.password_name;
   bool can_prove = p.product.capabilities.contains("prove");
-  bool can_login = p.product.capabilities.contains("login");
+  bool can_login = !p.product.password || p.product.capabilities.contains("login");
   if (can_prove) {
-    Proof proof = co_await p.unit().prove(name, own);
-    if (proof == Proof::unsupported)
-      throw Fault("unit.lacks_capability", {{"capability", "prove"}});
-    if (proof == Proof::fails) {
-      UnitError why = co_await p.unit().ask_proof(name);
-      throw Fault(why == UnitError::no_credential ? "inject.not_stored" : "prove.failed");
-    }
+    co_await secrets.prove_all(false, "prove.failed");
     evidence.facts["proof"] = "holds";
+    for (const Deposit& one : kept) evidence.facts["proven"].push_back(one.name);
   }
-  if (can_login) {
+  if (can_login && p.product.password) {
+    Secret own = co_await secrets.password();
     if (!co_await secrets.try_right(own)) throw Fault("login.own_refused");
     Secret decoy = co_await secrets.decoy();
     if (co_await secrets.try_wrong(decoy, "decoy")) throw Fault("login.decoy_accepted");
@@ -234,6 +231,17 @@ Task<Evidence> Provisioner::prove(Passage& p) {
         can_login ? "the unit cannot prove what it stores" : "the unit has no login to try";
   }
   co_return evidence;
+}
+
+// Each name by itself: firmware may keep values elsewhere than passwords.
+Task<void> Provisioner::refuses_raw(Passage& p, const Secret& decoy) {
+  for (const Deposit& deposit : deposits(p.product)) {
+    if (!deposit.raw) continue;
+    if (co_await p.unit().inject_raw(deposit.name, decoy) != UnitError::locked)
+      throw Fault("lock.provisioning_open", {{"act", "inject"}});
+    if (co_await p.unit().ask_proof(deposit.name) != UnitError::locked)
+      throw Fault("lock.provisioning_open", {{"act", "prove"}});
+  }
 }
 
 Task<Evidence> Provisioner::lock(Passage& p) {
@@ -256,6 +264,7 @@ Task<Evidence> Provisioner::lock(Passage& p) {
     throw Fault("lock.provisioning_open", {{"act", "inject"}});
   if (co_await p.unit().ask_proof(name) != UnitError::locked)
     throw Fault("lock.provisioning_open", {{"act", "prove"}});
+  co_await refuses_raw(p, decoy);
   if (co_await p.unit().ask_login(name, decoy) != UnitError::locked)
     throw Fault("lock.provisioning_open", {{"act", "login"}});
   Evidence evidence;
@@ -300,20 +309,14 @@ Task<void> Provisioner::print(Passage& p, std::string place) {
                           [&](const auto& entry) { return entry.first == place; });
   if (zpl == p.lot.templates.end()) throw Fault("template.digest", {{"place", place}});
   Template form = Template::parse(view(zpl->second));
-  // Before the attempt is recorded: a token that is away is no label that may have come out.
-  Secret grouped;
-  if (form.uses("password")) {
-    RunSecrets secrets(services_, p);
-    Secret password = co_await secrets.password();
-    grouped = group_by_four(password);
-  }
+  // Before the attempt is recorded: a token that is away costs no label.
+  RunSecrets secrets(services_, p);
+  Template::Secrets secret_fields = co_await secrets.for_label(form);
+  std::string mac = co_await secrets.mac();
   auto record = [&](Transaction& db) {
     return runs::begin_label(db, kStation, p.run, place, form.digest());
   };
   int attempt = co_await services_.ledger->transact(record);
-  auto look = [&](Reader& db) { return runs::mac(db, p.run); };
-  std::optional<std::string> mac = co_await services_.ledger->read(look);
-
   Template::Fields fields = {{"serial", p.run.serial},
                              {"control", ControlSymbol(p.run.serial, place, attempt).str()},
                              {"link", p.product.link_for(p.run.serial)},
@@ -321,8 +324,12 @@ Task<void> Provisioner::print(Passage& p, std::string place) {
                              {"product", p.product.name},
                              {"contact", p.product.contact},
                              {"support_until", p.product.support_until},
-                             {"mac", mac.value_or("")}};
-  Secret label = form.render(fields, grouped.empty() ? nullptr : &grouped);
+                             {"mac", mac}};
+  if (p.product.wifi) fields["wifi_ssid"] = derive_ssid(p.product.wifi->ssid, p.run.serial, mac);
+  if (p.product.easy_connect)
+    fields["dpp_uri"] =
+        dpp_uri(p.run.spki, "SN=" + p.run.serial, mac, p.product.easy_connect->channels);
+  Secret label = form.render(fields, secret_fields);
   services_.sink->print(LabelJob(p.run.serial, place, attempt), label);
 }
 

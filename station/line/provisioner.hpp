@@ -34,6 +34,7 @@ class Provisioner {
   Task<Evidence> mint(Passage& p);
   Task<Evidence> inject(Passage& p);
   Task<Evidence> prove(Passage& p);
+  Task<void> refuses_raw(Passage& p, const Secret& decoy);
   Task<Evidence> lock(Passage& p);
   Task<Evidence> label(Passage& p);
   Task<Evidence> scan(Passage& p);

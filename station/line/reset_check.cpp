@@ -22,19 +22,34 @@ Task<void> write_marker(Services& services, Passage& p) {
   if (co_await p.unit().marker() != value) throw Fault("reset.marker_unwritten");
 }
 
+// What the unit keeps as it is came through the reset: the label's Wi-Fi key or code works again.
+Task<void> keeps_raw_values(RunSecrets& secrets, Passage& p) {
+  if (p.product.capabilities.contains("prove"))
+    co_await secrets.prove_all(true, "reset.credential_lost");
+}
+
+Task<void> reset_and_look(RunSecrets& secrets, Passage& p) {
+  co_await p.unit().factory_reset();
+  co_await reopen_session_after_reset(p);
+  if (co_await p.unit().marker()) throw Fault("reset.marker_kept");
+  co_await keeps_raw_values(secrets, p);
+}
+
 Task<void> own_credential(Services services, Passage& p) {
   RunSecrets secrets(services, p);
+  if (!p.product.password) {
+    co_await write_marker(services, p);
+    co_await reset_and_look(secrets, p);
+    co_return;
+  }
   Secret own = co_await secrets.password();
   if (!co_await secrets.try_right(own)) throw Fault("login.own_refused");
   Secret users = co_await secrets.decoy();
   must(co_await p.unit().set_password(p.product.password_name, users), "set-password");
   if (!co_await secrets.try_right(users)) throw Fault("reset.user_password_unset");
   co_await write_marker(services, p);
+  co_await reset_and_look(secrets, p);
 
-  co_await p.unit().factory_reset();
-  co_await reopen_session_after_reset(p);
-
-  if (co_await p.unit().marker()) throw Fault("reset.marker_kept");
   if (auto word = co_await secrets.accepted_default())
     throw Fault("reset.universal_default", {{"password", *word}});
   if (co_await secrets.try_wrong(users, "user's old password"))
@@ -70,6 +85,7 @@ Task<void> set_up_state(Services services, Passage& p) {
   co_await reopen_session_after_reset(p);
 
   if (co_await p.unit().marker()) throw Fault("reset.marker_kept");
+  co_await keeps_raw_values(secrets, p);
   const std::string& feature = p.product.reset.feature;
   if (!feature.empty() && co_await p.unit().feature(feature))
     throw Fault("reset.feature_open", {{"feature", feature}});

@@ -1,6 +1,9 @@
 #include "station/line/secrets.hpp"
 
-#include "station/credential/password.hpp"
+#include <algorithm>
+
+#include "station/credential/matter.hpp"
+#include "station/credential/wifi.hpp"
 
 namespace mintmark {
 
@@ -10,43 +13,137 @@ Bytes RunSecrets::associated_data(const Credential& credential) const {
                 view(credential.klass), credential.fingerprint});
 }
 
-Task<void> RunSecrets::mint() {
-  std::vector<Credential> credentials;
-  if (p_.product.password) {
-    Credential credential;
-    credential.name = p_.product.password_name;
-    credential.klass = "password";
-    // Committed before it is used: a crash costs a number, never a second use of one.
-    auto take_iv = [&](Transaction& db) { return runs::next_iv(db, p_.lot.id); };
-    credential.iv = co_await services_.ledger->transact(take_iv);
-    auto work = [&] {
-      Secret password = mint_password(*services_.vault, *p_.product.password,
-                                      {p_.run.serial, p_.run.hardware_id.id});
-      credential.fingerprint = services_.vault->fingerprint(password.view());
-      credential.sealed = services_.vault->seal(p_.lot.seal_key, credential.iv,
-                                                associated_data(credential), password);
-    };
-    co_await on(*services_.token_pool, work);
-    credentials.push_back(std::move(credential));
-  }
-  auto draw = [&] { return services_.vault->random(16); };
-  Bytes nonce = co_await on(*services_.token_pool, draw);
+Task<std::string> RunSecrets::mac() {
+  auto look = [&](Reader& db) { return runs::mac(db, p_.run); };
+  std::optional<std::string> found = co_await services_.ledger->read(look);
+  co_return found.value_or("");
+}
+
+// At most one in a hundred codes is in use: so many in a row are no accident.
+static constexpr int kMostRedraws = 20;
+
+Task<int> RunSecrets::mint() {
+  for (int redraws = 0; redraws < kMostRedraws; ++redraws)
+    if (co_await mint_once()) co_return redraws;
+  throw Fault("rng.broken");
+}
+
+// False where one of the codes is taken: nothing is kept then.
+Task<bool> RunSecrets::mint_once() {
+  std::string address = co_await mac();
+  std::vector<Drawn> drawn;
+  Bytes nonce;
+  auto draw = [&] {
+    drawn = draw_credentials(*services_.vault, p_.product, p_.run, address);
+    nonce = services_.vault->random(16);
+  };
+  co_await on(*services_.token_pool, draw);
+  std::vector<Credential> credentials = co_await sealed(drawn);
   auto commit = [&](Transaction& db) {
     return runs::mint(db, p_.run, nonce, credentials, p_.product.max_mints);
   };
-  p_.run = co_await services_.ledger->transact(commit);
+  try {
+    p_.run = co_await services_.ledger->transact(commit);
+  } catch (const Fault& fault) {
+    if (fault.code() != "mint.code_taken") throw;
+    co_return false;
+  }
+  co_return true;
 }
 
-Task<Secret> RunSecrets::password() {
+Task<std::vector<Credential>> RunSecrets::sealed(const std::vector<Drawn>& drawn) {
+  std::vector<Credential> out;
+  for (const Drawn& one : drawn) out.push_back(one.kept);
+  // Committed before they are used: a crash costs numbers, never a second use of one.
+  auto take_ivs = [&](Transaction& db) {
+    for (Credential& one : out) one.iv = runs::next_iv(db, p_.lot.id);
+  };
+  co_await services_.ledger->transact(take_ivs);
+  auto seal = [&] {
+    for (std::size_t i = 0; i < out.size(); ++i)
+      out[i].sealed = services_.vault->seal(p_.lot.seal_key, out[i].iv, associated_data(out[i]),
+                                            drawn[i].value);
+  };
+  co_await on(*services_.token_pool, seal);
+  co_return out;
+}
+
+Task<Secret> RunSecrets::opened(std::string name) {
   auto look = [&](Reader& db) { return runs::credentials(db, p_.run); };
   std::vector<Credential> found = co_await services_.ledger->read(look);
-  if (found.size() != 1) throw Fault("ledger.failed", {{"what", "run seal of " + p_.run.id}});
-  const Credential& credential = found.front();
+  auto mine = [&](const Credential& one) { return one.name == name; };
+  auto credential = std::find_if(found.begin(), found.end(), mine);
+  if (credential == found.end() || std::count_if(found.begin(), found.end(), mine) != 1)
+    throw Fault("ledger.failed", {{"what", "run seal of " + p_.run.id}});
   auto work = [&] {
-    return services_.vault->open(p_.lot.seal_key, credential.iv, associated_data(credential),
-                                 credential.sealed);
+    return services_.vault->open(p_.lot.seal_key, credential->iv, associated_data(*credential),
+                                 credential->sealed);
   };
   co_return co_await on(*services_.token_pool, work);
+}
+
+Task<Template::Secrets> RunSecrets::for_label(const Template& form) {
+  Template::Secrets out;
+  const Product& product = p_.product;
+  if (form.uses("password")) {
+    Secret password = co_await opened(product.password_name);
+    out["password"] = group_by_four(password);
+  }
+  if (product.wifi && (form.uses("wifi_key") || form.uses("wifi_qr"))) {
+    Secret key = co_await opened(kWifiKey);
+    std::string address = co_await mac();
+    out["wifi_qr"] = wifi_qr(derive_ssid(product.wifi->ssid, p_.run.serial, address), key);
+    out["wifi_key"] = std::move(key);
+  }
+  if (product.matter && (form.uses("matter_qr") || form.uses("matter_manual"))) {
+    Secret passcode = co_await opened(kMatterPasscode);
+    Secret blob = co_await opened(kMatterUnit);
+    std::uint16_t discriminator = matter_discriminator(blob);
+    const MatterProduct& ids = product.matter->product;
+    out["matter_qr"] = matter_qr(ids, discriminator, passcode);
+    Secret manual = matter_manual_code(ids, discriminator, passcode);
+    out["matter_manual"] = group_manual_code(manual);
+  }
+  co_return out;
+}
+
+Task<Secret> RunSecrets::deposited(Deposit deposit) {
+  if (deposit.name == kWifiSsid) {
+    std::string address = co_await mac();
+    std::string ssid = derive_ssid(p_.product.wifi->ssid, p_.run.serial, address);
+    co_return Secret::copy_of(view(ssid));
+  }
+  co_return co_await opened(deposit.name);
+}
+
+Task<void> RunSecrets::inject_all() {
+  for (const Deposit& deposit : deposits(p_.product)) {
+    Secret value = co_await deposited(deposit);
+    UnitError answer = UnitError::ok;
+    if (deposit.raw)
+      answer = co_await p_.unit().inject_raw(deposit.name, value);
+    else
+      answer = co_await p_.unit().inject(deposit.name, value);
+    must(answer, "inject");
+  }
+}
+
+Task<void> RunSecrets::prove_all(bool raw_only, std::string fault_if_not) {
+  for (const Deposit& deposit : deposits(p_.product)) {
+    if (raw_only && !deposit.raw) continue;
+    Secret value = co_await deposited(deposit);
+    Proof proof = Proof::unsupported;
+    if (deposit.raw)
+      proof = co_await p_.unit().prove_raw(deposit.name, value);
+    else
+      proof = co_await p_.unit().prove(deposit.name, value);
+    if (proof == Proof::holds) continue;
+    if (proof == Proof::unsupported)
+      throw Fault("unit.lacks_capability", {{"capability", "prove"}});
+    UnitError why = co_await p_.unit().ask_proof(deposit.name);
+    bool missing = why == UnitError::no_credential && fault_if_not == "prove.failed";
+    throw Fault(missing ? "inject.not_stored" : fault_if_not);
+  }
 }
 
 Task<Secret> RunSecrets::decoy() {

@@ -4,6 +4,8 @@
 #include <charconv>
 #include <regex>
 
+#include "station/credential/dpp.hpp"
+#include "station/credential/wifi.hpp"
 #include "station/product/toml.hpp"
 #include "station/words/clock.hpp"
 #include "station/words/fault.hpp"
@@ -12,9 +14,9 @@ namespace mintmark {
 
 namespace {
 
-const std::set<std::string> kCapabilities = {"enrol",   "inject",        "prove",         "login",
-                                             "feature", "marker",        "factory-reset", "lock",
-                                             "reopen",  "static-session"};
+const std::set<std::string> kCapabilities = {"enrol",   "inject",     "prove",         "login",
+                                             "feature", "marker",     "factory-reset", "lock",
+                                             "reopen",  "inject-raw", "static-session"};
 
 bool is_word(std::string_view text) {
   return !text.empty() && text.size() <= 32 && std::all_of(text.begin(), text.end(), [](char c) {
@@ -120,6 +122,111 @@ void read_password(TomlTable table, Product& out) {
                  "leaves no room to try " + std::to_string(out.known_defaults.size() + 3) +
                      " wrong passwords in a row: fewer known_defaults, or a unit that allows more");
   table.finish();
+}
+
+void read_wifi(TomlTable table, Product& out) {
+  WifiNetwork wifi;
+  wifi.ssid = table.string("ssid");
+  if (auto reason = fault_in_ssid_pattern(wifi.ssid)) table.refuse("ssid", *reason);
+  wifi.key.alphabet = table.string_or("alphabet", wifi.key.alphabet);
+  wifi.key.length = static_cast<int>(table.integer_or("length", 8, 63, 16));
+  check_policy(table, wifi.key);
+  out.wifi = wifi;
+  table.finish();
+}
+
+std::uint8_t discovery_bits(TomlTable& table) {
+  static const std::map<std::string, std::uint8_t> kBits = {
+      {"soft-ap", 1}, {"ble", 2}, {"on-network", 4}};
+  std::uint8_t bits = 0;
+  for (const std::string& word : table.strings("discovery")) {
+    auto found = kBits.find(word);
+    if (found == kBits.end())
+      table.refuse("discovery", "must be of \"soft-ap\", \"ble\" and \"on-network\"");
+    bits |= found->second;
+  }
+  if (bits == 0) table.refuse("discovery", "names no way to find the unit");
+  return bits;
+}
+
+std::uint8_t flow_number(TomlTable& table) {
+  static const std::map<std::string, std::uint8_t> kFlows = {
+      {"standard", 0}, {"user-intent", 1}, {"custom", 2}};
+  auto found = kFlows.find(table.string_or("flow", "standard"));
+  if (found == kFlows.end())
+    table.refuse("flow", "must be \"standard\", \"user-intent\" or \"custom\"");
+  return found->second;
+}
+
+// A code of 26.6 bits: unique within the product for as long as few of all codes are used up.
+void read_matter(TomlTable table, Product& out) {
+  MatterOnboarding matter;
+  matter.product.vendor = static_cast<std::uint16_t>(table.integer("vendor", 1, 0xfff4));
+  matter.product.product = static_cast<std::uint16_t>(table.integer("product", 1, 0xffff));
+  matter.product.flow = flow_number(table);
+  matter.product.discovery = discovery_bits(table);
+  matter.iterations = static_cast<unsigned>(
+      table.integer_or("iterations", kMatterFewestIterations, kMatterMostIterations, 10'000));
+  constexpr std::int64_t kOnePercent = kMatterPasscodes / 100;
+  matter.most = table.integer_or("most", 1, kOnePercent, kOnePercent);
+  out.matter = matter;
+  table.finish();
+}
+
+void read_key(TomlTable& table, Product& out) {
+  static const std::set<std::string> kTaken = {"wifi-ssid", "wifi-key", "matter",
+                                               "matter-passcode"};
+  SymmetricKey key;
+  key.name = table.string("name");
+  if (!is_word(key.name)) table.refuse("name", "must be a word of a-z, 0-9 and -");
+  bool twice = std::any_of(out.keys.begin(), out.keys.end(),
+                           [&](const SymmetricKey& other) { return other.name == key.name; });
+  if (twice || kTaken.contains(key.name) || (out.password && key.name == out.password_name))
+    table.refuse("name", "is that of another credential");
+  std::int64_t bits = table.integer_or("bits", 0, 1024, 256);
+  if (bits != 128 && bits != 192 && bits != 256 && bits != 512)
+    table.refuse("bits", "must be 128, 192, 256 or 512");
+  key.bytes = static_cast<std::size_t>(bits / 8);
+  out.keys.push_back(key);
+  table.finish();
+}
+
+void read_easy_connect(TomlTable table, Product& out) {
+  EasyConnect easy;
+  if (table.string("key") != "identity")
+    table.refuse("key", "must be \"identity\": the key that the unit made itself");
+  easy.channels = table.strings_or("channels", {});
+  for (const std::string& channel : easy.channels)
+    if (!is_dpp_channel(channel)) table.refuse("channels", "'" + channel + "' is not class/number");
+  out.easy_connect = easy;
+  table.finish();
+}
+
+void read_credentials(TomlTable& table, Product& out) {
+  if (table.has("wps"))
+    table.refuse("wps", "is refused: a WPS PIN falls to 11,000 guesses (10^4 and 10^3)");
+  if (auto password = table.table_if("password")) read_password(*password, out);
+  if (auto wifi = table.table_if("wifi")) read_wifi(*wifi, out);
+  if (auto matter = table.table_if("matter")) read_matter(*matter, out);
+  for (TomlTable& key : table.tables("key")) read_key(key, out);
+  if (auto easy = table.table_if("easy_connect")) read_easy_connect(*easy, out);
+  std::size_t values = (out.wifi ? 2U : 0U) + (out.matter ? 1U : 0U) + out.keys.size();
+  if (values > 6) table.refuse("key", "is one too many: units keep six values beside passwords");
+  std::string kind = table.string_or("kind", "device");
+  if (kind != "device" && kind != "router")
+    table.refuse("kind", "must be \"device\" or \"router\"");
+  if (kind == "router" && (!out.wifi || !out.password))
+    table.refuse("kind", "\"router\" needs both [wifi] and [password], each with its own secret");
+}
+
+// What a factory reset comes back to, and what there is to come back to.
+void check_reset_policy(TomlTable& table, const Product& out) {
+  bool own = out.reset.policy == ResetPolicy::own_credential;
+  if (own && !out.password && !out.has_raw())
+    table.refuse("password",
+                 "is missing: own_credential falls back to a password of the unit's own");
+  if (!own && out.password)
+    table.refuse("password", "has no place in a product that comes back in set-up state");
 }
 
 void read_reset(TomlTable table, Product& out) {
@@ -240,7 +347,13 @@ void require_capabilities(TomlTable& table, const Product& product) {
     needs("prove", {"prove"});
     needs("login", {"login"});
   }
-  needs("reset_check", {"marker", "login"});
+  if (product.has_raw()) {
+    needed.insert("inject-raw");
+    needs("prove", {"prove"});
+  }
+  needs("reset_check", {"marker"});
+  bool front_door = product.password || product.reset.policy == ResetPolicy::set_up_state;
+  if (front_door) needs("reset_check", {"login"});
   for (const std::string& capability : needed)
     if (!product.capabilities.contains(capability))
       table.refuse(
@@ -264,18 +377,13 @@ Product Product::parse(std::string_view toml, const std::string& file) {
   out.model = printable(table, "model", 64);
   read_hardware(table.table("hardware_id"), out);
   read_unit(table.table("unit"), out);
-  if (auto password = table.table_if("password")) read_password(*password, out);
+  read_credentials(table, out);
   read_reset(table.table("reset"), out);
   read_identity(table.table("identity"), out);
   read_certificates(table, out);
   read_labels(table.table("label"), out);
   read_security(table.table("security"), out);
-  bool own = out.reset.policy == ResetPolicy::own_credential;
-  if (own && !out.password)
-    table.refuse("password",
-                 "is missing: own_credential falls back to a password of the unit's own");
-  if (!own && out.password)
-    table.refuse("password", "has no place in a product that comes back in set-up state");
+  check_reset_policy(table, out);
   require_capabilities(table, out);
   table.finish();
   return out;

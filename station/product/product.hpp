@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "station/credential/idevid.hpp"
+#include "station/credential/matter.hpp"
 #include "station/credential/password.hpp"
 #include "station/words/bytes.hpp"
 #include "station/words/unit.hpp"
@@ -31,6 +32,30 @@ struct LabelPlace {
   std::string place;   // "device", "box"
   std::string file;    // as the owner named it, for people
   std::string sha256;  // hex
+};
+
+// The unit's own Wi-Fi network. Its key is minted beside every other credential, and never derived.
+struct WifiNetwork {
+  std::string ssid;  // pattern, see wifi.hpp
+  PasswordPolicy key;
+};
+
+// A Matter passcode: on the label only; the unit gets its verifier.
+struct MatterOnboarding {
+  MatterProduct product;
+  unsigned iterations = 10'000;
+  std::int64_t most = 0;  // passcodes that this product may use up, burnt ones included
+};
+
+// An AES or HMAC key: in the unit only, never on a label.
+struct SymmetricKey {
+  std::string name;
+  std::size_t bytes = 32;
+};
+
+// Wi-Fi Easy Connect with the unit's identity key.
+struct EasyConnect {
+  std::vector<std::string> channels;  // class/number
 };
 
 struct Product {
@@ -55,6 +80,13 @@ struct Product {
   std::string password_name = "admin";  // the account that a user logs in to
   int lockout = 10;                     // failed logins in a row that the unit allows
   std::vector<std::string> known_defaults;
+
+  std::optional<WifiNetwork> wifi;
+  std::optional<MatterOnboarding> matter;
+  std::vector<SymmetricKey> keys;
+  std::optional<EasyConnect> easy_connect;
+  // Something that the unit keeps as it is and that a factory reset must bring back.
+  bool has_raw() const { return wifi || matter || !keys.empty(); }
 
   ResetCheck reset;
 

@@ -59,6 +59,11 @@ TEST(Matter, OnboardingPayloads) {
   }
 }
 
+TEST(Matter, ManualCodesArePrintedInGroups) {
+  EXPECT_EQ(plain(group_manual_code(code("34970112332"))), "3497-011-2332");
+  EXPECT_EQ(plain(group_manual_code(code("749701123365521327694"))), "7497-011-2336-55213-27694");
+}
+
 TEST(Matter, CheckDigits) {
   EXPECT_EQ(verhoeff_digit(view("2361087535")), '0');
   EXPECT_EQ(verhoeff_digit(view("63610875350000100001")), '5');

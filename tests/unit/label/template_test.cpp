@@ -51,15 +51,18 @@ Template::Fields fields() {
 Secret password() { return group_by_four(Secret::copy_of(view("K7QMX4HP9WRTBV3N"))); }
 
 std::string render(const std::string& zpl, const Template::Fields& values) {
-  Secret secret = password();
-  Secret out = parse(zpl).render(values, &secret);
+  Template::Secrets secrets;
+  secrets["password"] = password();
+  Secret out = parse(zpl).render(values, secrets);
   return std::string(text(out.view()));
 }
 
 std::string render_refusal(const std::string& zpl, const Template::Fields& values,
-                           const Secret* secret) {
+                           const Secret* secret, const std::string& name = "password") {
+  Template::Secrets secrets;
+  if (secret != nullptr) secrets[name] = secret->clone();
   try {
-    parse(zpl).render(values, secret);
+    parse(zpl).render(values, secrets);
   } catch (const Fault& fault) {
     EXPECT_EQ(fault.code(), "label.sink");
     return fault.args().at("reason");
@@ -204,13 +207,13 @@ TEST(Template, ThePasswordComesAloneOrNotAtAll) {
   Secret secret = password();
   const std::string asks = with("^FO1,1^A0N,20,20^FH^FD{{password}}^FS");
   EXPECT_EQ(render_refusal(asks, fields(), nullptr),
-            "the template asks for a password and this unit has none");
+            "the template asks for password and this unit has none");
   EXPECT_EQ(render_refusal(with(""), fields(), nullptr), "");
   Template::Fields values = fields();
   values["password"] = "K7QM-X4HP-9WRT-BV3N";
-  EXPECT_EQ(render_refusal(asks, values, &secret), "a password outside locked memory");
+  EXPECT_EQ(render_refusal(asks, values, &secret), "password outside locked memory");
   Secret nothing;
-  EXPECT_EQ(render_refusal(asks, fields(), &nothing), "the password is empty");
+  EXPECT_EQ(render_refusal(asks, fields(), &nothing), "the secret password is empty");
 }
 
 TEST(Template, ALinkWithThePasswordIsRefused) {
@@ -219,9 +222,32 @@ TEST(Template, ALinkWithThePasswordIsRefused) {
   for (const char* form : {"K7QM-X4HP-9WRT-BV3N", "K7QMX4HP9WRTBV3N", "K7QM X4HP 9WRT BV3N"}) {
     Template::Fields values = fields();
     values["link"] = std::string("https://acme.example/?p=") + form;
-    EXPECT_EQ(render_refusal(zpl, values, &secret), "the field link contains the password");
+    EXPECT_EQ(render_refusal(zpl, values, &secret), "the field link contains password");
   }
   EXPECT_EQ(render_refusal(zpl, fields(), &secret), "");
+}
+
+TEST(Template, ASecretPayloadGoesIntoAQrCodeEscaped) {
+  Template::Secrets secrets;
+  secrets["wifi_qr"] = Secret::copy_of(view("WIFI:T:WPA;S:a\\;b;P:K7QMX4HP9WRTBV3N;;"));
+  Secret out =
+      parse(with("^FO1,1^BY2,3,10^BQN,2,5^FH^FDMA,{{wifi_qr}}^FS")).render(fields(), secrets);
+  EXPECT_NE(text(out.view()).find("^FDMA,WIFI:T:WPA_3BS:a_5C_3Bb_3BP:K7QMX4HP9WRTBV3N_3B_3B^FS"),
+            std::string::npos);
+}
+
+TEST(Template, EverySecretStaysOutOfOtherFields) {
+  Secret key = Secret::copy_of(view("K7QMX4HP9WRTBV3N"));
+  Template::Fields values = fields();
+  values["wifi_ssid"] = "Home-K7QMX4HP9WRTBV3N";
+  EXPECT_EQ(render_refusal(with(""), values, &key, "wifi_key"),
+            "the field wifi_ssid contains wifi_key");
+  for (const char* name : {"wifi_key", "wifi_qr", "matter_qr", "matter_manual"}) {
+    values = fields();
+    values[name] = "something";
+    EXPECT_EQ(render_refusal(with(""), values, nullptr),
+              std::string(name) + " outside locked memory");
+  }
 }
 
 TEST(Lint, Accepts) {
@@ -286,6 +312,14 @@ TEST(Lint, Refuses) {
       {with("^FO1,1^A0N,20,20^FD{{serial}}^FH^FS"), "4: {{serial}} in a field without ^FH"},
       {with("^FO1,1^A0N,20,20^FH^FD{{serail}}^FS"), "4: unknown placeholder {{serail}}"},
       {with("^FO1,1^A0N,20,20^FH^FD{{serial^FS"), "4: a placeholder without }}"},
+      {with("^FO1,1^A0N,20,20^FH^FD{{wifi_qr}}^FS"), "4: {{wifi_qr}} outside of ^BQ"},
+      {with("^FO1,1^A0N,20,20^FH^FD{{matter_qr}}^FS"), "4: {{matter_qr}} outside of ^BQ"},
+      {with("^FO1,1^A0N,20,20^FH^FD{{dpp_uri}}^FS"), "4: {{dpp_uri}} outside of ^BQ"},
+      {with("^FO1,1^BXN,6,200^FH^FD{{wifi_qr}}^FS"), "4: {{wifi_qr}} in a symbol"},
+      {with("^FO1,1^BY2,3,10^BQN,2,5^FH^FDMA,{{wifi_key}}^FS"), "4: {{wifi_key}} in a symbol"},
+      {with("^FO1,1^BY2,3,10^BQN,2,5^FH^FDMA,{{wifi_ssid}}^FS"), "4: {{wifi_ssid}} in a symbol"},
+      {with("^FO1,1^BY2,3,10^BQN,2,5^FH^FDMA,{{wifi_qr}}{{serial}}^FS"),
+       "4: {{wifi_qr}} must be alone in its field"},
       {with("^FX {{password}}"), "4: a placeholder outside ^FD"},
       {with("^FO1,1^A0N,20,20^FH^FD_{{serial}}^FS"), "4: a _ that is not an escape of ^FH"},
       {with("^FO1,1^A0N,20,20^FH^FDa_b^FS"), "4: a _ that is not an escape of ^FH"},

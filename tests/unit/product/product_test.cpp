@@ -34,6 +34,70 @@ std::string refusal(const std::string& toml) {
   return "accepted";
 }
 
+std::string example(const char* file) {
+  std::ifstream in(std::string(MINTMARK_SOURCE "/deploy/examples/") + file);
+  std::ostringstream text;
+  text << in.rdbuf();
+  return text.str();
+}
+
+TEST(Product, ARouterHasTwoSecretsOfItsOwn) {
+  Product p = Product::parse(example("router.toml"), "router.toml");
+  EXPECT_EQ(p.wifi->ssid, "Aurora-{serial4}");
+  EXPECT_EQ(p.wifi->key.length, 16);
+  EXPECT_EQ(p.password->length, 16);
+  ASSERT_EQ(p.keys.size(), 1u);
+  EXPECT_EQ(p.keys[0].bytes, 32u);
+  EXPECT_EQ(p.easy_connect->channels, (std::vector<std::string>{"81/1", "115/36"}));
+}
+
+TEST(Product, AMatterLampHasACodeAndNoPassword) {
+  Product p = Product::parse(example("matter-lamp.toml"), "matter-lamp.toml");
+  EXPECT_FALSE(p.password);
+  EXPECT_EQ(p.matter->product.vendor, 0xFFF1);
+  EXPECT_EQ(p.matter->product.discovery, 2);
+  EXPECT_EQ(p.matter->iterations, 10'000u);
+  EXPECT_EQ(p.matter->most, 999'999);
+}
+
+// The example with one line changed, and what is said of it.
+struct Change {
+  const char* file;
+  const char* from;
+  const char* to;
+  const char* says;
+};
+
+TEST(Product, RefusesCredentialsThatAreWeakOrContradict) {
+  const Change cases[] = {
+      {"router.toml", "[wifi]", "[wps]\npin = 12345670\n\n[wifi]", "wps: is refused"},
+      {"router.toml", "ssid = \"Aurora-{serial4}\"", "ssid = \"Aurora\"", "wifi.ssid: gives every"},
+      {"router.toml", "length = 16  ", "length = 12  ", "wifi.length: makes a weak password"},
+      {"router.toml", "[wifi]", "[wlan]", "needs both [wifi] and [password]"},
+      {"router.toml", "kind = \"router\"", "kind = \"toaster\"", "kind: must be"},
+      {"router.toml", "name = \"cloud\"", "name = \"wifi-key\"", "that of another credential"},
+      {"router.toml", "name = \"cloud\"", "name = \"admin\"", "that of another credential"},
+      {"router.toml", "bits = 256", "bits = 64", "bits: must be 128"},
+      {"router.toml", "key = \"identity\"", "key = \"other\"", "key: must be"},
+      {"router.toml", "\"115/36\"", "\"36\"", "is not class/number"},
+      {"router.toml", ", \"inject-raw\"", "", "capabilities lack 'inject-raw'"},
+      {"matter-lamp.toml", "discovery = [\"ble\"]", "discovery = []", "names no way"},
+      {"matter-lamp.toml", "discovery = [\"ble\"]", "discovery = [\"nfc\"]", "must be of"},
+      {"matter-lamp.toml", "iterations = 10000", "iterations = 999", "iterations: must be from"},
+      {"matter-lamp.toml", "iterations = 10000", "most = 1000000", "most: must be from"},
+      {"matter-lamp.toml", "iterations = 10000", "flow = \"fast\"", "flow: must be"},
+      {"matter-lamp.toml", "iterations = 10000", "passcode = 20202021", "passcode: is not a key"},
+  };
+  for (const Change& change : cases) {
+    std::string toml = example(change.file);
+    auto at = toml.find(change.from);
+    ASSERT_NE(at, toml.npos) << change.from;
+    toml.replace(at, std::string(change.from).size(), change.to);
+    EXPECT_NE(refusal(toml).find(change.says), std::string::npos)
+        << change.to << " said " << refusal(toml);
+  }
+}
+
 TEST(Product, TheExampleIsRead) {
   Product p = Product::parse(lamp(), "lamp.toml");
   EXPECT_EQ(p.name, "Aurora Lamp");

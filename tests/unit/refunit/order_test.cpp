@@ -176,6 +176,55 @@ TEST(Order, CredentialsByName) {
   EXPECT_EQ(x.station.set_password(kUsers), 13U);
 }
 
+unsigned inject_raw(Station& station, const char* name, const Bytes& value,
+                    const char* kind = "raw") {
+  return station.op_with("inject", {{"name", name}, {"kind", kind}, {"value", bin(value)}})
+      .value("rc", 1000U);
+}
+
+bool proves_raw(Station& station, const char* name, const Bytes& value) {
+  json answer = station.op({{"op", "prove"}, {"name", name}});
+  mu_frames list{};
+  mu_frames_add(&list, mu_text("mintmark/prove-raw"));
+  mu_frames_add(&list, span(station.transcript));
+  mu_frames_add(&list, mu_text(name));
+  Bytes key(32), mac(32);
+  mu_span part = span(value);
+  EXPECT_TRUE(mu_sha256(&part, 1, key.data()));
+  EXPECT_TRUE(mu_frames_hmac(span(key), &list, mac.data()));
+  return answer.value("rc", 1000U) == 0 && !answer.contains("salt") && mac == get(answer, "mac");
+}
+
+TEST(Order, RawValuesAreKeptAsTheyAre) {
+  Injected it;
+  Bytes key = bytes("K7QM2XRD9HVTWN4C"), long_one(160, 7);
+  EXPECT_EQ(inject_raw(it.station, "wifi-key", key), 0U);
+  EXPECT_EQ(inject_raw(it.station, "matter", long_one), 0U);
+  EXPECT_TRUE(proves_raw(it.station, "wifi-key", key));
+  EXPECT_FALSE(proves_raw(it.station, "wifi-key", long_one));
+  it.reset();
+  it.unit.restart();
+  ASSERT_EQ(it.station.open_identity(), 0U);
+  EXPECT_TRUE(proves_raw(it.station, "wifi-key", key));
+  EXPECT_TRUE(proves_raw(it.station, "matter", long_one));
+  EXPECT_EQ(inject_raw(it.station, "wifi-key", long_one), 0U);  // replaced
+  EXPECT_FALSE(proves_raw(it.station, "wifi-key", key));
+  EXPECT_TRUE(proves_raw(it.station, "wifi-key", long_one));
+  EXPECT_FALSE(it.station.login("K7QM2XRD9HVTWN4C", "wifi-key").value("ok", false));
+}
+
+TEST(Order, RawValuesHaveBounds) {
+  Injected it;
+  EXPECT_EQ(inject_raw(it.station, "a", Bytes()), 2U);
+  EXPECT_EQ(inject_raw(it.station, "a", Bytes(161)), 2U);
+  EXPECT_EQ(inject_raw(it.station, "a", Bytes(9), "other"), 2U);
+  EXPECT_EQ(inject_raw(it.station, "admin", Bytes(9)), 2U);  // a password's name
+  for (const char* name : {"a", "b", "c", "d", "e", "f"})
+    EXPECT_EQ(inject_raw(it.station, name, Bytes(160)), 0U);
+  EXPECT_EQ(inject_raw(it.station, "g", Bytes(160)), 12U);
+  EXPECT_EQ(it.station.inject(kOwn, "a"), 2U);
+}
+
 TEST(Order, PasswordsAreNowhereInFlash) {
   Injected x;
   ASSERT_TRUE(x.station.lets_in(kOwn));
@@ -274,12 +323,14 @@ unsigned reopen(Station& station, std::initializer_list<const char*> acts, bool 
 
 TEST(Reopen, WipesAndUnlocks) {
   Injected x;
+  ASSERT_EQ(inject_raw(x.station, "wifi-key", bytes(kOwn)), 0U);
   ASSERT_EQ(x.station.rc({{"op", "lock"}}), 0U);
   EXPECT_EQ(reopen(x.station, {"wipe"}, true), 16U);
   EXPECT_EQ(x.station.identify()["locked"], true);
   EXPECT_EQ(reopen(x.station, {"new-key"}), 2U);
   EXPECT_EQ(reopen(x.station, {"wipe", "dance"}), 2U);
   EXPECT_EQ(reopen(x.station, {"wipe"}), 0U);
+  EXPECT_EQ(x.station.rc({{"op", "prove"}, {"name", "wifi-key"}}), 17U);
   json said = x.station.identify();
   EXPECT_EQ(said["locked"], false);
   EXPECT_EQ(said["debug"], true);

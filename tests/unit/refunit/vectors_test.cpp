@@ -190,5 +190,31 @@ TEST(Vectors, AWholeUnitProves) {
             "4ed3325ecc3c4a14438af7e532a464a825a39d39e4d877098dbdc848e5ca8787");
 }
 
+// The same session: a value that the unit keeps as it is.
+TEST(Vectors, AWholeUnitProvesARawValue) {
+  Keys keys;
+  Unit unit;
+  mu_raw& raw = unit.unit->store.raw.list[0];
+  unit.unit->store.raw.count = 1;
+  Bytes name = bytes("wifi-key"), value = bytes("K7QM2XRD9HVTWN4C");
+  std::copy(name.begin(), name.end(), raw.name);
+  raw.name_size = 8;
+  std::copy(value.begin(), value.end(), raw.value);
+  raw.value_size = 16;
+  unit.unit->session = *keys.begin(MU_SESSION_IDENTITY);
+  Bytes plain = json::to_cbor({{"op", "prove"}, {"name", "wifi-key"}});
+  Bytes c(plain.size() + 16), nonce(12);
+  ASSERT_TRUE(mu_gcm_seal(unit.unit->session.to_unit, nonce.data(), span(plain), c.data()));
+  Station station(unit.exchanger());
+  auto answer = station.request(2, 77, 3, {{"i", 0}, {"c", bin(c)}});
+  ASSERT_TRUE(answer);
+  Bytes back = get(*answer, "c");
+  Bytes open(back.size());
+  ASSERT_TRUE(mu_gcm_open(unit.unit->session.to_station, nonce.data(), span(back), open.data()));
+  open.resize(back.size() - 16);
+  EXPECT_EQ(to_hex(get(json::from_cbor(open), "mac")),
+            "4f4c2c349f87dae13cda313b7c7a73c5d08ba87b3a60d938a87c886fa1a7fba3");
+}
+
 }  // namespace
 }  // namespace bench
