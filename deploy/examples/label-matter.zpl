@@ -12,13 +12,13 @@
 ^FO84,84^A0N,30,30^FH^FD{{serial}}^FS
 
 ^FX The set-up code: QR, and the digits for who cannot scan
-^FO32,136^BY2,3,10^BQN,2,6^FH^FDQA,{{matter_qr}}^FS
+^FO32,126^BY2,3,10^BQN,2,6^FH^FDQA,{{matter_qr}}^FS
 ^FO220,150^A0N,24,24^FDSet-up code^FS
 ^FO220,184^A0N,52,44^FH^FD{{matter_manual}}^FS
 
 ^FX What the law and the buyer ask for
-^FO32,306^A0N,26,26^FH^FDSecurity updates until {{support_until}}^FS
-^FO32,344^A0N,24,24^FH^FD{{contact}}^FS
+^FO32,326^A0N,26,26^FH^FDSecurity updates until {{support_until}}^FS
+^FO32,362^A0N,24,24^FH^FD{{contact}}^FS
 
 ^FX The buyer's link: QR, never with a secret
 ^FO640,30^BY2,3,10^BQN,2,4^FH^FDMA,{{link}}^FS

@@ -16,8 +16,8 @@
 ^FO46,122^A0N,22,22^FDWi-Fi^FS
 ^FO120,120^A0N,28,28^FH^FD{{wifi_ssid}}^FS
 ^FO46,160^A0N,48,36^FH^FD{{wifi_key}}^FS
-^FO560,24^BY2,3,10^BQN,2,4^FH^FDMA,{{wifi_qr}}^FS
-^FO560,176^A0N,20,20^FDJoin the network^FS
+^FO548,20^BY2,3,10^BQN,2,4^FH^FDMA,{{wifi_qr}}^FS
+^FO548,184^A0N,20,20^FDJoin the network^FS
 
 ^FX The administrator's password is another one
 ^FO32,226^GB500,90,3,B,2^FS
@@ -29,8 +29,8 @@
 ^FO32,362^A0N,22,22^FH^FD{{contact}}^FS
 
 ^FX Easy Connect: a public key, for who sets the router up as a mesh node
-^FO560,212^BY2,3,10^BQN,2,3^FH^FDMA,{{dpp_uri}}^FS
+^FO548,214^BY2,3,10^BQN,2,3^FH^FDMA,{{dpp_uri}}^FS
 
 ^FX The control symbol: Data Matrix, serial and attempt, for the scan on the line
-^FO720,296^BXN,4,200^FH^FD{{control}}^FS
+^FO716,290^BXN,4,200^FH^FD{{control}}^FS
 ^XZ

@@ -51,6 +51,7 @@ static const std::vector<std::string> kColumns = {"serial",
                                                   "unproven",
                                                   "certificate_sha256",
                                                   "password_fingerprint",
+                                                  "credential_fingerprints",
                                                   "first_seen",
                                                   "ended_at",
                                                   "label_attempts",
@@ -74,12 +75,15 @@ static constexpr std::string_view kUnits =
     "coalesce((SELECT lower(hex(f.value)) FROM fingerprint f WHERE f.run = r.id AND "
     "f.class = 'password' AND NOT EXISTS (SELECT 1 FROM burn b WHERE b.fingerprint = f.id) "
     "ORDER BY f.id DESC LIMIT 1), ''), "
+    "coalesce((SELECT group_concat(f.class || ':' || f.scope || ':' || lower(hex(f.value)), ' ') "
+    "FROM fingerprint f WHERE f.run = r.id AND f.class <> 'identity-key' AND NOT EXISTS "
+    "(SELECT 1 FROM burn b WHERE b.fingerprint = f.id)), ''), "
     "u.first_seen, coalesce(r.ended_at, ''), "
     "(SELECT count(*) FROM label_attempt t WHERE t.serial = a.serial), o.kind "
     "FROM admission a JOIN unit u ON u.id = a.unit JOIN lot l ON l.id = a.lot "
     "JOIN orders o ON o.id = l.order_id LEFT JOIN run r ON r.id = (SELECT n.id FROM run n "
     "WHERE n.serial = a.serial ORDER BY n.begun_at DESC, n.id DESC LIMIT 1) ORDER BY a.id";
-static constexpr int kQueried = 18;  // then comes the order's kind
+static constexpr int kQueried = 19;  // then comes the order's kind
 
 static std::string officer_mode(Reader& db) {
   auto solo = db.value<bool>("SELECT solo FROM roster ORDER BY id DESC LIMIT 1");

@@ -3,12 +3,14 @@ what the label shows, what the unit keeps, what the ledger remembers, and that n
 
 import base64
 import hashlib
+import json
+import os
 import re
 import struct
 import subprocess
 import unittest
 
-from station import EXAMPLES, Station, Unit, hardware
+from station import EXAMPLES, ROOT, Problem, Station, Unit, hardware
 
 A31 = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"
 
@@ -161,11 +163,20 @@ class Credentials(unittest.TestCase):
         print(f"sweep secrets: tried {searched * len(secrets)}, violations 0")
         self.assertGreater(searched, 8)
 
+    def read_by_scanners(self, codes):
+        """Labels rendered and read by other people's programs: every QR code, and the control symbol."""
+        labels = self.station.dir / "labels"
+        (labels / "codes.json").write_text(json.dumps(codes))
+        done = subprocess.run([ROOT / ".cache/node22/node_modules/.bin/node", ROOT / "tests/page/labels.mjs", labels, "--qr",
+                               labels / "codes.json"], env={**os.environ, "MINTMARK_NODE": str(ROOT / ".cache/node")},
+                              capture_output=True, text=True)
+        self.assertIn(f"sweep labels: tried {len(codes)}, violations 0", done.stdout, done.stderr)
+
     # --- Routers
 
     def test_a_router(self):
         self.station.open_lot(self.router())
-        secrets = []
+        secrets, keys, codes = [], [], {}
         for name in ("one", "two", "three"):
             serial = self.passes(name, "MESH-1")
             shown = self.label(serial)
@@ -177,15 +188,21 @@ class Credentials(unittest.TestCase):
             self.assertIn(network["S"], shown)
             (grouped,) = [t for t in shown if re.fullmatch(f"[{A31}]{{4}}(-[{A31}]{{4}}){{3}}", t)]
             secrets += [network["P"], grouped.replace("-", "")]
-            self.assertEqual(of_qr(shown, "DPP:"), self.easy_connect(serial))
+            codes[serial] = [of_qr(shown, "WIFI:"), self.easy_connect(serial)]
+            self.assertEqual(of_qr(shown, "DPP:"), codes[serial][1])
             kept = self.flash(name)   # the radio needs its key; nobody needs the password
             self.assertIn(network["P"].encode(), kept)
             self.assertIn(network["S"].encode(), kept)
             self.assertNotIn(secrets[-1].encode(), kept)
-        self.assertEqual(len(set(secrets)), 6)
+            at = kept.index(b"\5cloud".ljust(33, b"\0") + bytes([32])) + 34
+            keys.append(kept[at:at + 32])
+        self.assertEqual((len(set(secrets)), len(set(keys))), (6, 3))
         self.assertEqual(self.classes(0), ["identity-key|3|3", "password|3|3", "symmetric-key|3|3", "wifi-key|3|3"])
         self.assertEqual(self.station.sql("SELECT count(*) FROM run_seal"), "0")
-        self.nowhere_else([s.encode() for s in secrets])
+        self.read_by_scanners(codes)
+        self.nowhere_else([s.encode() for s in secrets] + keys)
+        for path in (self.station.dir / "labels").iterdir():   # nor is a device key on a label
+            self.assertFalse([k for k in keys for f in forms(k) if f in path.read_bytes()], path)
 
     def easy_connect(self, serial):
         self.station.mintmark("export", self.station.dir / "export")
@@ -208,9 +225,11 @@ class Credentials(unittest.TestCase):
 
     def test_a_matter_lamp(self):
         self.station.open_lot(self.lamp())
-        codes = []
+        codes, shown_codes = [], {}
         for name in ("one", "two", "three"):
-            shown = self.label(self.passes(name, "LAMP-M"))
+            serial = self.passes(name, "LAMP-M")
+            shown = self.label(serial)
+            shown_codes[serial] = [of_qr(shown, "MT:"), f"https://aurora.example/u/{serial}"]
             version, vendor, product, flow, discovery, discriminator, passcode = matter_qr(of_qr(shown, "MT:"))
             self.assertEqual((version, vendor, product, flow, discovery), (0, 0xFFF1, 0x8000, 0, 2))
             manual = manual_code(discriminator, passcode)
@@ -225,6 +244,7 @@ class Credentials(unittest.TestCase):
         self.assertEqual(len(set(codes)), 3)
         self.assertEqual(self.classes(3), ["matter-passcode|3|3"])
         self.assertEqual(self.classes(0), ["identity-key|3|3", "matter-verifier|3|3"])
+        self.read_by_scanners(shown_codes)
         self.nowhere_else([b"%08d" % code for code in codes])
 
     def test_passcodes_are_used_up(self):
@@ -236,7 +256,6 @@ class Credentials(unittest.TestCase):
     # --- What the owner may not order
 
     def test_labels_and_products_that_do_not_fit(self):
-        from station import Problem
         matter = (EXAMPLES / "label-matter.zpl").read_bytes()
         plain = (EXAMPLES / "label-device.zpl").read_bytes().replace(b"{{password}}", b"{{serial}}")
         digest = lambda data: hashlib.sha256(data).hexdigest()

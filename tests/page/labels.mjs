@@ -3,6 +3,8 @@
 // Every DIR/<serial>.zpl is rendered by zpl-renderer-js; zbarimg reads the QR code, dmtxread the
 // Data Matrix. The QR code must be the label's link: LINK with {serial} replaced (or, without LINK,
 // any https:// address), and hold no password; the Data Matrix must be MM1:<serial>:device:<n>.
+// --qr FILE: JSON, serial to the QR codes that its label must show, all of them, in place of the rules
+// on the link and the password.
 // --expect FILE: one serial a line (tab and attempt, else 1): exactly these labels must be there.
 // Prints `sweep labels: tried N, violations M`; exits 1 on a violation, 2 when nothing was tried.
 import {execFile} from 'node:child_process';
@@ -15,14 +17,15 @@ const kWidthMm = 101.5, kHeightMm = 50.75, kDotsPerMm = 8;
 const kBatch = 8, kDecoders = 2;
 
 function options(argv) {
-  const out = {directory: null, link: null, expect: null};
+  const out = {directory: null, link: null, expect: null, qr: null};
   for (let i = 0; i < argv.length; ++i) {
     if (argv[i] === '--expect') out.expect = argv[++i];
+    else if (argv[i] === '--qr') out.qr = JSON.parse(readFileSync(argv[++i], 'utf8'));
     else if (out.directory === null) out.directory = argv[i];
     else out.link = argv[i];
   }
   if (out.directory === null) {
-    console.error('usage: labels.mjs DIR [LINK with {serial}] [--expect FILE]');
+    console.error('usage: labels.mjs DIR [LINK with {serial}] [--expect FILE] [--qr FILE]');
     process.exit(2);
   }
   return out;
@@ -74,16 +77,30 @@ function password(zpl) {
   return /\^FD([A-Z0-9]{4}(?:-[A-Z0-9]{1,4}){2,})\^FS/.exec(zpl)?.[1] ?? null;
 }
 
+function judgeCodes(serial, qr, codes, say) {
+  const same = JSON.stringify([...qr].sort()) === JSON.stringify([...(codes ?? [])].sort());
+  if (!same) say(serial, 'the QR codes are not those of the label');
+}
+
 function judge(label, qr, matrix, want, say) {
+  if (want.qr) judgeCodes(label.serial, qr, want.qr[label.serial], say);
+  else judgeLink(label, qr, matrix, want, say);
+  judgeControl(label.serial, matrix, want, say);
+}
+
+function judgeControl(serial, matrix, want, say) {
+  const attempt = want.serials?.get(serial) ?? (want.serials ? '1' : '[1-9][0-9]*');
+  const symbol = new RegExp(`^MM1:${serial.replaceAll('.', '\\.')}:device:${attempt}$`);
+  if (!symbol.test(matrix)) say(serial, `the Data Matrix says "${matrix}"`);
+}
+
+function judgeLink(label, qr, matrix, want, say) {
   const {serial, zpl} = label;
   const secret = password(zpl);
   if (secret === null) say(serial, 'no password on the label');
   if (qr.length !== 1) return say(serial, `${qr.length} QR codes were read, not one`);
   const link = want.link?.replaceAll('{serial}', serial);
   if (link ? qr[0] !== link : !/^https:\/\/\S+$/.test(qr[0])) say(serial, `the QR code says ${qr[0]}`);
-  const attempt = want.serials?.get(serial) ?? (want.serials ? '1' : '[1-9][0-9]*');
-  const symbol = new RegExp(`^MM1:${serial.replaceAll('.', '\\.')}:device:${attempt}$`);
-  if (!symbol.test(matrix)) say(serial, `the Data Matrix says "${matrix}"`);
   const canonical = secret?.replaceAll('-', '');
   const leaks = canonical && `${qr[0]} ${matrix}`.replaceAll('-', '').includes(canonical);
   if (leaks) say(serial, 'a symbol holds the password');
@@ -103,8 +120,8 @@ async function decode(batch, want, say) {
 }
 
 async function main() {
-  const {directory, link, expect} = options(process.argv.slice(2));
-  const want = {link, serials: expected(expect)};
+  const {directory, link, expect, qr} = options(process.argv.slice(2));
+  const want = {link, serials: expected(expect), qr};
   let violations = 0;
   const say = (serial, what) => {
     ++violations;

@@ -200,6 +200,12 @@ TEST_F(RunTest, ADuplicateSecretUndoesTheMint) {
   mint(two, {secret});  // another scope is another matter
   R three = station.step(admitted("aa03", "s3"));
   EXPECT_EQ(fault_of([&] { mint(three, {secret}); }), "mint.code_taken");
+  Credential code = password();
+  code.scope = 7;
+  code.most = 1;  // which scope 7 has already
+  EXPECT_EQ(fault_of([&] { mint(three, {code}); }), "mint.codes_spent");
+  code.scope = 8;
+  mint(three, {code});
   EXPECT_EQ(fault_of([&] {
               write([&](Transaction& db) {
                 runs::burn_decoy(db, one, "password", 0,
