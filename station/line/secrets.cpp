@@ -107,7 +107,7 @@ Task<Template::Secrets> RunSecrets::for_label(const Template& form) {
   co_return out;
 }
 
-Task<Secret> RunSecrets::deposited(Deposit deposit) {
+Task<Secret> RunSecrets::deposited(const Deposit& deposit) {
   if (deposit.name == kWifiSsid) {
     std::string address = co_await mac();
     std::string ssid = derive_ssid(p_.product.wifi->ssid, p_.run.serial, address);

@@ -42,7 +42,7 @@ class RunSecrets {
  private:
   Task<bool> mint_once();
   Task<std::vector<Credential>> sealed(const std::vector<Drawn>& drawn);
-  Task<Secret> deposited(Deposit deposit);
+  Task<Secret> deposited(const Deposit& deposit);
   Bytes associated_data(const Credential& credential) const;
 
   Services services_;

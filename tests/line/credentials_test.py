@@ -6,8 +6,10 @@ import hashlib
 import json
 import os
 import re
+import signal
 import struct
 import subprocess
+import time
 import unittest
 
 from station import EXAMPLES, ROOT, Problem, Station, Unit, hardware
@@ -98,7 +100,8 @@ def forms(secret):
     for plain in {secret, secret.lower()}:
         yield from (plain, plain.hex().encode(), plain.hex().upper().encode(), plain.decode("latin-1").encode("utf-16-le"))
         for shift in range(3):
-            yield base64.b64encode(b"\0" * shift + plain)[4 if shift else 0:-4]
+            # The letters that this secret alone determines, whatever stands around it.
+            yield base64.b64encode(b"\0" * shift + plain)[-(-shift * 8 // 6):(shift + len(plain)) * 8 // 6]
 
 
 class Credentials(unittest.TestCase):
@@ -220,6 +223,41 @@ class Credentials(unittest.TestCase):
         self.ends("c", "MESH-1", "quarantine", "reset.credential_lost", "--misbehave", "reset-changes-raw")
         self.assertEqual(self.station.get(f"/lots/{lot}")["state"], "paused")
         self.assertEqual(self.classes(0), ["identity-key|3|3"])   # what they held is burnt
+
+    def test_killed_and_dying_between_the_credentials_of_a_router(self):
+        self.station.open_lot(self.router())
+        self.dies("dying")
+        for delay in (0.15, 0.4, 0.8):
+            name = f"kill{delay}"
+            unit = Unit(self.station, "1", hardware(name), "--boot-ms", "40", model="MESH-1")
+            self.station.wait(lambda: self.station.slot("1")["state"] != "empty", "it to be met")
+            time.sleep(delay)
+            self.station.daemon.send_signal(signal.SIGKILL)
+            self.station.daemon.wait()
+            self.station.start()
+            for _ in range(2):   # a unit that lost contact is seated again
+                view = self.station.ended("1", unit.hardware)
+                if view["ending"] != "retry":
+                    break
+                unit.pull()
+                self.station.emptied("1")
+                unit.insert()
+            self.assertEqual(view["ending"], "passed", view)
+            self.assertIn(wifi(of_qr(self.label(view["serial"]), "WIFI:"))["P"].encode(), self.flash(name))
+            unit.pull()
+            self.station.emptied("1")
+        self.assertEqual(self.classes(0), ["identity-key|4|4", "password|4|4", "symmetric-key|4|4", "wifi-key|4|4"])
+
+    def dies(self, name):
+        """Dies once when the first credential arrives; plugged in again it passes with the same run."""
+        unit = Unit(self.station, "1", hardware(name), "--misbehave", "die-in-inject", model="MESH-1")
+        self.assertEqual(self.station.ended("1", unit.hardware)["ending"], "retry")
+        unit.pull()
+        self.station.emptied("1")
+        unit.insert()
+        self.assertEqual(self.station.ended("1", unit.hardware)["ending"], "passed")
+        unit.pull()
+        self.station.emptied("1")
 
     # --- Matter
 

@@ -143,6 +143,13 @@ class MemorySlot::Watch : public Protocol {
     note(canonical);
     return inner_.inject(std::move(name), canonical);
   }
+  Task<UnitError> inject_raw(std::string name, const Secret& value) override {
+    note(value);
+    return inner_.inject_raw(std::move(name), value);
+  }
+  Task<Proof> prove_raw(std::string name, const Secret& value) override {
+    return inner_.prove_raw(std::move(name), value);
+  }
   Task<Proof> prove(std::string name, const Secret& canonical) override {
     return inner_.prove(std::move(name), canonical);
   }

@@ -101,7 +101,7 @@ TEST_F(ExportTest, AGoodExportVerifies) {
   EXPECT_TRUE(report.demo);
   auto rows = exports::parse_csv(slurp("units.csv"));
   ASSERT_EQ(rows.size(), 4u);
-  EXPECT_EQ(rows[0].size(), 22u);
+  EXPECT_EQ(rows[0].size(), 23u);
   EXPECT_EQ(rows[1][9], "passed");
   EXPECT_EQ(rows[2][9], "quarantine");
   EXPECT_EQ(rows[2][10], "hwid.cannot_sign");
@@ -110,8 +110,10 @@ TEST_F(ExportTest, AGoodExportVerifies) {
   EXPECT_EQ(rows[2][12], "reset_check:sampled");
   EXPECT_EQ(rows[1][13].size(), 64u);
   EXPECT_EQ(rows[1][14].size(), 64u);
+  EXPECT_EQ(rows[1][15], "password:0:" + rows[1][14]);
   EXPECT_EQ(rows[2][14], "");  // burnt
-  write();                     // and over itself
+  EXPECT_EQ(rows[2][15], "");
+  write();  // and over itself
   EXPECT_TRUE(verify().ok());
 }
 
