@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "station/line/recipe.hpp"
 #include "station/words/crypto.hpp"
 
 namespace mintmark {
@@ -74,12 +75,15 @@ Task<Json> Reopening::see_wiped(Bytes spki) {
   must(co_await p_.unit().open_identity(p_.hardware_id(), p_.run.id_bytes(), std::move(spki)),
        "open identity session");
   Json wiped = Json::array();
-  if (p_.product.password) {
-    UnitError proof = co_await p_.unit().ask_proof(p_.product.password_name);
+  std::vector<Deposit> given = deposits(p_.product);
+  bool gone = !given.empty();
+  for (const Deposit& one : given) {
+    UnitError proof = co_await p_.unit().ask_proof(one.name);
     if (proof == UnitError::ok || proof == UnitError::locked)
       throw Fault("reopen.ignored", {{"what", "credential"}});
-    if (proof == UnitError::no_credential) wiped.push_back("credential");
+    gone = gone && proof == UnitError::no_credential;
   }
+  if (gone) wiped.push_back("credential");
   if (p_.seat->who.capabilities.contains("marker")) {
     std::optional<Bytes> marker = co_await p_.unit().marker();
     if (marker) throw Fault("reopen.ignored", {{"what", "marker"}});
