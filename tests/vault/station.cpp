@@ -201,7 +201,8 @@ bool Station::settled(Token token) const {
 }
 
 void Station::turn(const std::function<bool()>& until, bool& hung) {
-  auto limit = std::chrono::steady_clock::now() + std::chrono::seconds(30);
+  // Against a line that stands still for ever, not a measure: a machine may be busy.
+  auto limit = std::chrono::steady_clock::now() + std::chrono::minutes(5);
   while (!until() && !hung) {
     if (io_.stopped()) io_.restart();
     io_.run_one_for(std::chrono::milliseconds(100));
