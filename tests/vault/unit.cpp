@@ -179,11 +179,12 @@ class MemorySlot::Watch : public Protocol {
 
  private:
   void note(const Secret& secret) {
+    if (cable_.unit == nullptr) return;  // it was taken out: the cable carries nothing
     Sent one;
     one.secret = to_bytes(secret.view());
     for (const Sent& before : sent)
       if (before.secret == one.secret) return;
-    if (cable_.unit != nullptr) one.committed = committed_(cable_.unit->hardware());
+    one.committed = committed_(cable_.unit->hardware());
     sent.push_back(std::move(one));
   }
 
