@@ -15,11 +15,11 @@
 
 namespace mintmark {
 
-inline constexpr const char* kStation = "11111111-2222-4333-8444-555555555555";
+inline constexpr const char* kHouseStation = "11111111-2222-4333-8444-555555555555";
 
 inline Birth test_birth(Vault& vault) {
   Birth birth;
-  birth.station = kStation;
+  birth.station = kHouseStation;
   birth.ledger = "11111111-2222-4333-8444-666666666666";
   birth.demo = true;
   birth.owner_key = Bytes(32, 7);
@@ -47,7 +47,7 @@ class House {
         line(io.get_executor(), services(), std::vector<SlotConfig>()),
         desk(line, services()),
         rest(desk) {
-    desk.station = kStation;
+    desk.station = kHouseStation;
     desk.demo = true;
     desk.owner_key = Bytes(32, 7);
     desk.hosts = {"localhost", "127.0.0.1", "station-1.example"};
@@ -98,7 +98,7 @@ class House {
   std::string open_lot(const std::string& by, int number) {
     Order order;
     order.id = uuid_v7(vault.random(16));
-    order.station = kStation;
+    order.station = kHouseStation;
     order.product_name = "Lamp";
     order.product_number = number;
     order.product_sha256 = hex(sha256(view("name = \"Lamp\"")));
@@ -135,7 +135,7 @@ class House {
     add("auditor", {Role::auditor});
     Roster roster;
     roster.id = uuid_v7(vault.random(16));
-    roster.station = kStation;
+    roster.station = kHouseStation;
     roster.officers = {{"officer", hex(sha256(view(token_of("officer"))))}};
     roster.bytes = to_bytes(view("{}"));
     roster.signature = Bytes(64, 0);

@@ -29,7 +29,7 @@ TEST_F(RestTest, HealthNeedsNobody) {
   Response response = house.ask(Request("GET", "/api/v1/health"));
   EXPECT_EQ(response.status, 200);
   EXPECT_EQ(json_of(response)["status"], "ok");
-  EXPECT_EQ(json_of(response)["station"], kStation);
+  EXPECT_EQ(json_of(response)["station"], kHouseStation);
   EXPECT_EQ(header_of(response, "Cache-Control"), "no-store");
 }
 
@@ -244,7 +244,7 @@ TEST_F(RestTest, ExportsAreTheStoredBytes) {
   Response note = house.as("auditor", "GET",
                            "/api/v1/export/checkpoint?nonce=00112233445566778899aabbccddeeff");
   EXPECT_EQ(note.status, 200) << note.body;
-  EXPECT_EQ(note.body.substr(0, 46), std::string("mintmark/") + kStation + "\n");
+  EXPECT_EQ(note.body.substr(0, 46), std::string("mintmark/") + kHouseStation + "\n");
   EXPECT_EQ(house.as("auditor", "GET", "/api/v1/export/checkpoint?nonce=zz").status, 400);
   Response csv = house.as("auditor", "GET", "/api/v1/export/units.csv");
   ASSERT_TRUE(csv.stream);
