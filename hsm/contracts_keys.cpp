@@ -225,6 +225,7 @@ std::string read_only_writes_nothing(Bench& bench) {
 
 std::string sixteen_at_once(Bench& bench) {
   std::vector<std::unique_ptr<Session>> many;
+  many.reserve(16);
   for (int i = 0; i < 16; ++i) many.push_back(bench.open());
   std::array<std::uint8_t, 32> some{};
   for (auto& one : many) one->random(some);

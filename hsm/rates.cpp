@@ -73,8 +73,8 @@ double wrapped_rate(Session& session, const WrapRoute& route) {
 }
 
 struct Measured {
-  const char* operation;
-  double (*rate)(Session&, const WrapRoute&);
+  const char* operation = "";
+  double (*rate)(Session&, const WrapRoute&) = nullptr;
   bool needs_route = false;
 };
 

@@ -1,5 +1,6 @@
 #include "hsm/session.hpp"
 
+#include <algorithm>
 #include <array>
 #include <exception>
 #include <utility>
@@ -137,23 +138,18 @@ std::vector<CK_OBJECT_HANDLE> Session::find(Attributes which) {
   return out;
 }
 
-// Section 5.7, C_GetAttributeValue. What is longer than most is asked for its length first.
+// Section 5.7, C_GetAttributeValue. Always asked for its length first: NSS softoken writes past the
+// end of a buffer that is too small.
 std::optional<Bytes> Session::attribute(CK_OBJECT_HANDLE object, CK_ATTRIBUTE_TYPE type) {
-  Bytes out(128);
-  CK_ATTRIBUTE one{type, out.data(), out.size()};
+  CK_ATTRIBUTE one{type, nullptr, 0};
   CK_RV rv = api().C_GetAttributeValue(handle_, object, &one, 1);
-  if (rv == CKR_BUFFER_TOO_SMALL) {
-    one = {type, nullptr, 0};
-    check("C_GetAttributeValue", api().C_GetAttributeValue(handle_, object, &one, 1));
-    if (one.ulValueLen == CK_UNAVAILABLE_INFORMATION) return std::nullopt;
-    out.resize(one.ulValueLen);
-    one.pValue = out.data();
-    rv = api().C_GetAttributeValue(handle_, object, &one, 1);
-  }
   if (rv == CKR_ATTRIBUTE_TYPE_INVALID || rv == CKR_ATTRIBUTE_SENSITIVE) return std::nullopt;
   check("C_GetAttributeValue", rv);
   if (one.ulValueLen == CK_UNAVAILABLE_INFORMATION) return std::nullopt;
-  out.resize(one.ulValueLen);
+  Bytes out(one.ulValueLen);
+  one.pValue = out.data();
+  check("C_GetAttributeValue", api().C_GetAttributeValue(handle_, object, &one, 1));
+  out.resize(std::min<std::size_t>(out.size(), one.ulValueLen));
   return out;
 }
 

@@ -90,7 +90,7 @@ void add_revoked(X509_CRL* crl, const DeniedCertificate& denied) {
                X509_REVOKED_add1_ext_i2d(entry.get(), NID_crl_reason, reason.get(), 0, 0) == 1 &&
                X509_CRL_add0_revoked(crl, entry.get()) == 1,
            "revoked certificate");
-  entry.release();  // the list has it
+  static_cast<void>(entry.release());  // the list has it
 }
 
 void set_times(X509_CRL* crl) {

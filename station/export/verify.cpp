@@ -221,8 +221,12 @@ class Verification {
         find("denied.crl: the certificate " + number +
              " is denied in the journal, not in the list");
       else if (listed->second != reason)
-        find("denied.crl: the certificate " + number + " is denied for " + listed->second +
-             ", the journal says " + reason);
+        find(std::string("denied.crl: the certificate ")
+                 .append(number)
+                 .append(" is denied for ")
+                 .append(listed->second)
+                 .append(", the journal says ")
+                 .append(reason));
     }
     for (const auto& [number, reason] : list->numbers)
       if (!facts_.denied.contains(number))

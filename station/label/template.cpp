@@ -96,7 +96,8 @@ void check_secrets_stay_alone(const Template::Fields& fields, const Template::Se
     if (needle.empty()) refuse("the secret " + secret_name + " is empty");
     for (const auto& [name, value] : fields) {
       Secret hay = canonical(view(value));
-      if (contains(hay.view(), needle)) refuse("the field " + name + " contains " + secret_name);
+      if (contains(hay.view(), needle))
+        refuse(std::string("the field ").append(name).append(" contains ").append(secret_name));
     }
   }
 }

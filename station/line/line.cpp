@@ -72,6 +72,7 @@ void Line::Impl::stop() {
 static std::vector<std::unique_ptr<Slot>> make_slots(const asio::any_io_executor& executor,
                                                      std::vector<SlotConfig> configs) {
   std::vector<std::unique_ptr<Slot>> out;
+  out.reserve(configs.size());
   for (SlotConfig& config : configs) out.push_back(make_slot(executor, std::move(config)));
   return out;
 }

@@ -35,7 +35,11 @@ Task<void> until_doomed(Passage& p) {
 Task<void> Provisioner::provision(std::shared_ptr<Passage> passage) {
   Passage& p = *passage;
   std::optional<Fault> fault = co_await go_on(p);
-  while (fault && co_await sit_out(p, *fault)) fault = co_await go_on(p);
+  while (fault) {
+    bool again = co_await sit_out(p, *fault);
+    if (!again) break;
+    fault = co_await go_on(p);
+  }
   if (fault) co_await end(p, *fault);
   p.over = true;
   if (p.seat) p.seat->free();

@@ -22,24 +22,17 @@ Task<void> write_marker(Services& services, Passage& p) {
   if (co_await p.unit().marker() != value) throw Fault("reset.marker_unwritten");
 }
 
-// What the unit keeps as it is came through the reset: the label's Wi-Fi key or code works again.
-Task<void> keeps_raw_values(RunSecrets& secrets, Passage& p) {
-  if (p.product.capabilities.contains("prove"))
-    co_await secrets.prove_all(true, "reset.credential_lost");
-}
-
-Task<void> reset_and_look(RunSecrets& secrets, Passage& p) {
-  co_await p.unit().factory_reset();
-  co_await reopen_session_after_reset(p);
-  if (co_await p.unit().marker()) throw Fault("reset.marker_kept");
-  co_await keeps_raw_values(secrets, p);
-}
-
 Task<void> own_credential(Services services, Passage& p) {
   RunSecrets secrets(services, p);
+  bool can_prove = p.product.capabilities.contains("prove");
+  std::string lost = "reset.credential_lost";
   if (!p.product.password) {
     co_await write_marker(services, p);
-    co_await reset_and_look(secrets, p);
+    p.seat->who = co_await p.unit().factory_reset();
+    co_await reopen_session_after_reset(p);
+    std::optional<Bytes> kept = co_await p.unit().marker();
+    if (kept) throw Fault("reset.marker_kept");
+    if (can_prove) co_await secrets.prove_all(true, lost);
     co_return;
   }
   Secret own = co_await secrets.password();
@@ -48,7 +41,12 @@ Task<void> own_credential(Services services, Passage& p) {
   must(co_await p.unit().set_password(p.product.password_name, users), "set-password");
   if (!co_await secrets.try_right(users)) throw Fault("reset.user_password_unset");
   co_await write_marker(services, p);
-  co_await reset_and_look(secrets, p);
+  p.seat->who = co_await p.unit().factory_reset();
+  co_await reopen_session_after_reset(p);
+  std::optional<Bytes> kept = co_await p.unit().marker();
+  if (kept) throw Fault("reset.marker_kept");
+  // What the unit keeps as it is came through, too: the label's Wi-Fi key or code works again.
+  if (can_prove) co_await secrets.prove_all(true, lost);
 
   if (auto word = co_await secrets.accepted_default())
     throw Fault("reset.universal_default", {{"password", *word}});
@@ -85,10 +83,13 @@ Task<void> set_up_state(Services services, Passage& p) {
   co_await reopen_session_after_reset(p);
 
   if (co_await p.unit().marker()) throw Fault("reset.marker_kept");
-  co_await keeps_raw_values(secrets, p);
+  bool can_prove = p.product.capabilities.contains("prove");
+  std::string lost = "reset.credential_lost";
+  if (can_prove) co_await secrets.prove_all(true, lost);
   const std::string& feature = p.product.reset.feature;
-  if (!feature.empty() && co_await p.unit().feature(feature))
-    throw Fault("reset.feature_open", {{"feature", feature}});
+  bool answers = false;
+  if (!feature.empty()) answers = co_await p.unit().feature(feature);
+  if (answers) throw Fault("reset.feature_open", {{"feature", feature}});
   if (auto word = co_await secrets.accepted_default())
     throw Fault("reset.universal_default", {{"password", *word}});
   if (co_await secrets.try_wrong(users, "user's old password"))

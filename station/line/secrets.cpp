@@ -53,6 +53,7 @@ Task<bool> RunSecrets::mint_once() {
 
 Task<std::vector<Credential>> RunSecrets::sealed(const std::vector<Drawn>& drawn) {
   std::vector<Credential> out;
+  out.reserve(drawn.size());
   for (const Drawn& one : drawn) out.push_back(one.kept);
   // Committed before they are used: a crash costs numbers, never a second use of one.
   auto take_ivs = [&](Transaction& db) {
