@@ -34,10 +34,9 @@ struct Target {
 class Sweep {
  public:
   Sweep(unsigned shard, unsigned shards)
-      : control_(fault::control(MINTMARK_FAULT_MODULE)),
-        slot_(slot_of_token()),
-        shard_(shard),
-        shards_(shards) {}
+      : control_(fault::control(MINTMARK_FAULT_MODULE)), shard_(shard), shards_(shards) {
+    fault_token();  // before the module is initialised, which reads once where its tokens are
+  }
 
   void units();
   bool notices_a_forged_fingerprint();
@@ -59,7 +58,6 @@ class Sweep {
   void look(MemoryUnit& unit, const Stay& stay);
 
   fault::Control& control_;
-  CK_SLOT_ID slot_;
   unsigned shard_, shards_, number_ = 0;
   Owner owner_;
   Checks checks_;
@@ -91,7 +89,9 @@ void Sweep::retire_station() {
 
 // Sessions and login end at once, as where another program closed them or a device was reset.
 void Sweep::prepare(Token token) {
-  if (token == Token::gone) control_.real().C_CloseAllSessions(slot_);
+  if (token == Token::gone &&
+      control_.real().C_CloseAllSessions(slot_of_token()) != CKR_OK)  // its number may have changed
+    checks_.violation("the sessions could not be closed");
   if (token != Token::finalised) return;
   control_.real().C_Finalize(nullptr);
   control_.disarm();
@@ -215,7 +215,9 @@ void Sweep::units() {
     }
   }
   if (station_) retire_station();
-  if (silent_ > 0) std::cout << "note faults that met no call: " << silent_ << std::endl;
+  if (silent_ == 0) return;
+  std::cout << "note faults that met no call: " << silent_ << std::endl;
+  if (silent_ > tried_ / 20) checks_.violation("the sweep misses what it aims at");
 }
 
 // A sweep that finds nothing may be blind: a token that answers with another fingerprint than the
