@@ -81,9 +81,11 @@ void Connection::forget_lot_key(const std::string& label) {
   lots_.erase(label);
 }
 
-WrapMethod Connection::wrap_method(Session& session) {
+WrapRoute Connection::wrap_route() {
   std::lock_guard<std::mutex> guard(wrapping_mutex_);
-  if (!wrapping_) wrapping_ = measure_wrapping(session);
+  auto open = [&] { return std::make_unique<Session>(module_, slot_, Session::Access::read); };
+  if (!wrapping_) wrapping_ = measure_wrap_route(open);
+  if (!wrapping_) throw Fault("token.refused", {{"call", "C_WrapKey"}, {"rv", "no RFC 5649"}});
   return *wrapping_;
 }
 

@@ -50,7 +50,7 @@ class Connection {
   void forget_lot_key(const std::string& label);
 
   // Measured when first asked for.
-  WrapMethod wrap_method(Session& session);
+  WrapRoute wrap_route();
 
  private:
   void find_keys(Session& session);
@@ -68,7 +68,7 @@ class Connection {
   std::mutex lots_mutex_;
   std::map<std::string, CK_OBJECT_HANDLE> lots_;
   std::mutex wrapping_mutex_;
-  std::optional<WrapMethod> wrapping_;
+  std::optional<WrapRoute> wrapping_;
 };
 
 // The current connection to one token: made when first asked for, made again after a drop.

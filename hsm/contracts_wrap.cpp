@@ -114,12 +114,12 @@ std::string agree_with(Bench& bench, CK_ULONG kdf, bool der) {
   params.shared_data_len = kdf == CKD_NULL ? 0 : context.size();
   CK_OBJECT_HANDLE key =
       session.derive({CKM_ECDH1_DERIVE, &params, sizeof params}, pair.secret, code_key());
-  auto shared = unit.agree(session_point(session, pair.open));
+  auto shared = unit.agree(ec_point(session, pair.open, kP256Point));
   keep(shared.has_value(), "CKA_EC_POINT is no point of the curve");
   if (kdf == CKD_NULL)
     keep_same_code(session, key, shared->view());
   else
-    keep_same_code(session, key, wrapping_key(Kdf::x963_sha256, shared->view(), context).view());
+    keep_same_code(session, key, wrapping_key(WrapKdf::x963_sha256, *shared, context).view());
   return der ? "point in DER" : "point as it is";
 }
 
@@ -137,14 +137,15 @@ std::string derive_cbc(Bench& bench) {
   CK_OBJECT_HANDLE key =
       session.derive({CKM_AES_CBC_ENCRYPT_DATA, &params, sizeof params},
                      import_secret(session, CKK_AES, base, {CKA_DERIVE}), code_key());
-  keep_same_code(session, key, wrapping_key(Kdf::aes_cbc_data, base, context).view());
+  keep_same_code(session, key,
+                 wrapping_key(WrapKdf::aes_cbc_data, Secret::copy_of(base), context).view());
   return "CKM_AES_CBC_ENCRYPT_DATA";
 }
 
 std::string unit_key(Bench& bench) {
   auto route = measure_wrap_route(bench.open);
   if (!route) throw CallFault("C_WrapKey", CKR_MECHANISM_INVALID);
-  return route->kdf == Kdf::x963_sha256 ? "CKD_SHA256_KDF" : "CKD_NULL and AES-CBC data";
+  return route->kdf == WrapKdf::x963_sha256 ? "CKD_SHA256_KDF" : "CKD_NULL and AES-CBC data";
 }
 
 struct RsaFree {

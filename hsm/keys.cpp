@@ -4,6 +4,7 @@
 #include <array>
 
 #include "hsm/rv.hpp"
+#include "hsm/templates.hpp"
 
 namespace mintmark::pkcs11 {
 
@@ -50,11 +51,6 @@ constexpr Flag kVerifyOnly[] = {
     {CKA_VERIFY, true}, {CKA_VERIFY_RECOVER, false}, {CKA_WRAP, false},       {CKA_DERIVE, false},
 };
 
-// DER: OBJECT IDENTIFIER prime256v1 (RFC 5480).
-constexpr std::uint8_t kP256[] = {0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07};
-// DER: OBJECT IDENTIFIER id-Ed25519 (RFC 8410; PKCS#11 v3.0 section 2.3.5).
-constexpr std::uint8_t kEd25519[] = {0x06, 0x03, 0x2b, 0x65, 0x70};
-
 constexpr Part kSigner = {CKO_PRIVATE_KEY, kSignOnly};
 constexpr Part kVerifier = {CKO_PUBLIC_KEY, kVerifyOnly};
 
@@ -65,19 +61,19 @@ const KeyRole kFingerprintKey = {"mintmark-fingerprint", "fingerprints of secret
     CKK_GENERIC_SECRET, CKM_GENERIC_SECRET_KEY_GEN, CKM_SHA256_HMAC, 32, {},
     {CKO_SECRET_KEY, kMacOnly}, {}};
 const KeyRole kCaKey = {"mintmark-ca", "device certificates",
-    CKK_EC, CKM_EC_KEY_PAIR_GEN, CKM_ECDSA, 0, kP256, kSigner, kVerifier};
+    CKK_EC, CKM_EC_KEY_PAIR_GEN, CKM_ECDSA, 0, kP256Parameters, kSigner, kVerifier};
 const KeyRole kJournalKeyP256 = {"mintmark-journal", "checkpoints of the journal",
-    CKK_EC, CKM_EC_KEY_PAIR_GEN, CKM_ECDSA, 0, kP256, kSigner, kVerifier};
+    CKK_EC, CKM_EC_KEY_PAIR_GEN, CKM_ECDSA, 0, kP256Parameters, kSigner, kVerifier};
 const KeyRole kJournalKey = {"mintmark-journal", "checkpoints of the journal",
-    CKK_EC_EDWARDS, CKM_EC_EDWARDS_KEY_PAIR_GEN, CKM_EDDSA, 0, kEd25519, kSigner, kVerifier,
-    &kJournalKeyP256};
+    CKK_EC_EDWARDS, CKM_EC_EDWARDS_KEY_PAIR_GEN, CKM_EDDSA, 0, kEd25519Parameters, kSigner,
+    kVerifier, &kJournalKeyP256};
 const KeyRole kReopenKey = {"mintmark-reopen", "permissions to reopen a unit",
-    CKK_EC, CKM_EC_KEY_PAIR_GEN, CKM_ECDSA, 0, kP256, kSigner, kVerifier};
+    CKK_EC, CKM_EC_KEY_PAIR_GEN, CKM_ECDSA, 0, kP256Parameters, kSigner, kVerifier};
 const KeyRole kLabelKeyP256 = {"mintmark-label", "short tokens on labels",
-    CKK_EC, CKM_EC_KEY_PAIR_GEN, CKM_ECDSA, 0, kP256, kSigner, kVerifier};
+    CKK_EC, CKM_EC_KEY_PAIR_GEN, CKM_ECDSA, 0, kP256Parameters, kSigner, kVerifier};
 const KeyRole kLabelKey = {"mintmark-label", "short tokens on labels",
-    CKK_EC_EDWARDS, CKM_EC_EDWARDS_KEY_PAIR_GEN, CKM_EDDSA, 0, kEd25519, kSigner, kVerifier,
-    &kLabelKeyP256};
+    CKK_EC_EDWARDS, CKM_EC_EDWARDS_KEY_PAIR_GEN, CKM_EDDSA, 0, kEd25519Parameters, kSigner,
+    kVerifier, &kLabelKeyP256};
 const KeyRole kLotKey = {"", "the run seal of a lot",
     CKK_AES, CKM_AES_KEY_GEN, CKM_AES_GCM, 32, {}, {CKO_SECRET_KEY, kSealOnly}, {}};
 // clang-format on
@@ -248,13 +244,9 @@ std::string differences(Session& session, const KeyRole& role, const Part& part,
 }
 
 Bytes public_point(Session& session, const KeyRole& role, CK_OBJECT_HANDLE open) {
-  std::size_t size = role.type == CKK_EC ? 65 : 32;
-  auto point = session.attribute(open, CKA_EC_POINT);
-  if (!point) throw wrong(role.label, "CKA_EC_POINT");
-  if (point->size() == size + 2 && point->at(0) == 0x04 && point->at(1) == size)
-    point->erase(point->begin(), point->begin() + 2);
-  if (point->size() != size) throw wrong(role.label, "CKA_EC_POINT");
-  return *point;
+  Bytes point = ec_point(session, open, role.type == CKK_EC ? kP256Point : kEd25519Point);
+  if (point.empty()) throw wrong(role.label, "CKA_EC_POINT");
+  return point;
 }
 
 void check_pair(Session& session, const KeyRole& role, const KeyPair& pair, View point) {

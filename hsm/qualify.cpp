@@ -110,7 +110,7 @@ bool Qualification::suitable() const {
 
 static std::string route_in_words(const std::optional<pkcs11::WrapRoute>& route) {
   if (!route) return "wrapped keys: none; products that need a key from the token are refused";
-  std::string kdf = route->kdf == pkcs11::Kdf::x963_sha256
+  std::string kdf = route->kdf == WrapKdf::x963_sha256
                         ? "CKM_ECDH1_DERIVE with CKD_SHA256_KDF"
                         : "CKM_ECDH1_DERIVE with CKD_NULL, then CKM_AES_CBC_ENCRYPT_DATA";
   return "wrapped keys: " + kdf + "; RFC 5649 by mechanism 0x" +

@@ -6,11 +6,6 @@ namespace mintmark::pkcs11 {
 
 namespace {
 
-constexpr std::uint8_t kP256Oid[] = {0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07};
-constexpr std::uint8_t kP384Oid[] = {0x06, 0x05, 0x2b, 0x81, 0x04, 0x00, 0x22};
-constexpr std::uint8_t kP521Oid[] = {0x06, 0x05, 0x2b, 0x81, 0x04, 0x00, 0x23};
-constexpr std::uint8_t kEd25519Oid[] = {0x06, 0x03, 0x2b, 0x65, 0x70};
-
 using Uses = std::initializer_list<CK_ATTRIBUTE_TYPE>;
 
 Attributes base(CK_OBJECT_CLASS object_class, CK_KEY_TYPE type) {
@@ -29,11 +24,6 @@ void keep_secret(Attributes& out, Leaves leaves) {
 }
 
 }  // namespace
-
-const View kP256Parameters = kP256Oid;
-const View kP384Parameters = kP384Oid;
-const View kP521Parameters = kP521Oid;
-const View kEd25519Parameters = kEd25519Oid;
 
 Attributes session_secret(CK_KEY_TYPE type, Uses uses, Leaves leaves) {
   Attributes out = base(CKO_SECRET_KEY, type);
@@ -57,13 +47,13 @@ Attributes session_public(CK_KEY_TYPE type, Uses uses) {
   return out;
 }
 
-Bytes session_point(Session& session, CK_OBJECT_HANDLE open) {
+Bytes ec_point(Session& session, CK_OBJECT_HANDLE open, std::size_t size) {
   Bytes point = session.attribute(open, CKA_EC_POINT).value_or(Bytes{});
-  bool short_form = point.size() > 2 && point[0] == 0x04 && point[1] == point.size() - 2;
-  bool long_form =
-      point.size() > 3 && point[0] == 0x04 && point[1] == 0x81 && point[2] == point.size() - 3;
-  if (short_form) point.erase(point.begin(), point.begin() + 2);
-  if (long_form) point.erase(point.begin(), point.begin() + 3);
+  Bytes header = {0x04, static_cast<std::uint8_t>(size)};
+  if (size > 0x7f) header.insert(header.begin() + 1, 0x81);
+  if (point.size() == header.size() + size && equal(View(point).first(header.size()), header))
+    point.erase(point.begin(), point.begin() + static_cast<std::ptrdiff_t>(header.size()));
+  if (point.size() != size) point.clear();
   return point;
 }
 

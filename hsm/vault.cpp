@@ -301,8 +301,7 @@ Bytes Vault::label_sign(View message) { return sign(SignerRole::label, message);
 // May be repeated: what a lost session had begun is gone with it, and the next try makes new keys.
 WrappedKey Vault::make_unit_key(const UnitKeyOrder& order) {
   return state_->link.run(Repeat::yes, [&](Connection& connection, Session& session) {
-    pkcs11::WrapMethod method = connection.wrap_method(session);
-    return pkcs11::make_wrapped_key(session, method, order);
+    return pkcs11::make_wrapped_key(session, connection.wrap_route(), order);
   });
 }
 

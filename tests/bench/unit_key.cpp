@@ -158,7 +158,7 @@ class RawKey {
   }
 
   void wrap(CK_OBJECT_HANDLE under, CK_OBJECT_HANDLE key) {
-    CK_MECHANISM how{pkcs11::kAesKeyWrapPad, nullptr, 0};
+    CK_MECHANISM how{CKM_AES_KEY_WRAP_PAD, nullptr, 0};
     std::array<CK_BYTE, 256> out{};
     CK_ULONG size = out.size();
     must("C_WrapKey", raw_.api.C_WrapKey(raw_.handle, &how, under, key, out.data(), &size));

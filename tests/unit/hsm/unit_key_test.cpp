@@ -205,29 +205,20 @@ TEST(UnitKey, ItsValueIsNotToBeHadAndWhatIsNotExtractableIsNotWrapped) {
   EXPECT_FALSE(session.attribute(pair.secret, CKA_VALUE));
   kek.flag(CKA_TOKEN, false).flag(CKA_WRAP, true).number(CKA_VALUE_LEN, 32);
   CK_OBJECT_HANDLE under = session.generate_key(CKM_AES_KEY_GEN, kek);
-  EXPECT_FALSE(session.wrap({pkcs11::kAesKeyWrapPad, nullptr, 0}, under, pair.secret).empty());
+  EXPECT_FALSE(
+      session.wrap({CK_MECHANISM_TYPE{CKM_AES_KEY_WRAP_PAD}, nullptr, 0}, under, pair.secret)
+          .empty());
   pkcs11::Attributes kept;
   kept.flag(CKA_TOKEN, false).flag(CKA_PRIVATE, true).flag(CKA_SENSITIVE, true);
   kept.flag(CKA_EXTRACTABLE, false).flag(CKA_SIGN, true);
   pkcs11::KeyPair locked = session.generate_pair(CKM_EC_KEY_PAIR_GEN, open, kept);
-  EXPECT_EQ(fault_of([&] {
-              session.wrap({pkcs11::kAesKeyWrapPad, nullptr, 0}, under, locked.secret);
-            }),
-            "token.refused");
+  EXPECT_EQ(
+      fault_of([&] {
+        session.wrap({CK_MECHANISM_TYPE{CKM_AES_KEY_WRAP_PAD}, nullptr, 0}, under, locked.secret);
+      }),
+      "token.refused");
 }
 
-// SoftHSM2 has neither 0x210B nor a KDF inside of ECDH: the measurement must find the other way.
-TEST(UnitKey, TheWayIsMeasuredNotBelieved) {
-  vault();
-  auto& module = pkcs11::Module::load(SoftToken::kModule);
-  pkcs11::Session session(module, module.find(pkcs11::TokenUri(shared_token().uri())),
-                          pkcs11::Session::Access::read);
-  std::size_t before = session.find({}).size();
-  pkcs11::WrapMethod method = pkcs11::measure_wrapping(session);
-  EXPECT_EQ(method.mechanism, pkcs11::kAesKeyWrapPad);
-  EXPECT_EQ(method.kdf, WrapKdf::aes_cbc_data);
-  EXPECT_EQ(session.find({}).size(), before);
-}
 TEST(Kwp, RoundTripsAnyLength) {
   Bytes key(32, 0x11);
   for (std::size_t size : {1U, 7U, 8U, 9U, 20U, 67U, 72U, 1218U}) {
@@ -239,17 +230,6 @@ TEST(Kwp, RoundTripsAnyLength) {
     EXPECT_TRUE(equal(back->view(), plain));
     EXPECT_FALSE(kwp_unwrap(Bytes(32, 0x12), wrapped));
   }
-}
-
-// ANSI X9.63 and AES-CBC against values computed by other means (Python's hashlib; openssl enc).
-TEST(WrappingKey, BothWaysAreWhatTheirStandardsSay) {
-  Secret shared = Secret::copy_of(Bytes(32, 0x01));
-  Digest context{};
-  context.fill(0x02);
-  EXPECT_EQ(hex(wrapping_key(WrapKdf::x963_sha256, shared, context).view()),
-            "838b7ce408e28e165322d2bd269302f5aabc83b8a3b7d516b1a273684b867b78");
-  EXPECT_EQ(hex(wrapping_key(WrapKdf::aes_cbc_data, shared, context).view()),
-            "62ae12f324bfea08d5f675b513026bbf2b72081e017004c2ff9a22b2e80b1c67");
 }
 
 // schema/unit-protocol.md section 10.
