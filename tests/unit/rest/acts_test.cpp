@@ -27,14 +27,7 @@ class ActsApi : public ::testing::Test {
     house.desk.act_kinds = {{"test.note", &refuse_s2, &note_it, nullptr},
                             {"test.work", nullptr, nullptr, &work},
                             {"test.desk", nullptr, nullptr, nullptr}};
-    Roster roster;
-    roster.id = uuid_v7(house.vault.random(16));
-    for (const char* name : {"officer", "second"})
-      roster.officers.emplace_back(name, hex(sha256(view(House::token_of(name)))));
-    roster.bytes = to_bytes(view("{}"));
-    roster.signature = Bytes(64, 0);
-    house.ledger.transact_now(
-        [&](Transaction& db) { people::apply_roster(db, Actor("test"), roster); });
+    house.appoint({"officer", "second"});
   }
   std::string propose(const std::string& kind, const std::string& subject) {
     Json body = {{"kind", kind}, {"subject", subject}, {"reason", "r"}, {"arguments", {{"n", 1}}}};

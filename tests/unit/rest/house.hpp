@@ -94,6 +94,19 @@ class House {
     ledger.transact_now([&](Transaction& db) { people::add(db, Actor("test"), person, digest); });
   }
 
+  // All officers from now on. A roster must be later than the one before it, which two of one
+  // millisecond need not be.
+  void appoint(const std::vector<std::string>& officers) {
+    Roster roster;
+    roster.id = "01900000-0000-7000-8000-00000000000" + std::to_string(++rosters_);
+    roster.station = kHouseStation;
+    for (const std::string& name : officers)
+      roster.officers.emplace_back(name, hex(sha256(view(token_of(name)))));
+    roster.bytes = to_bytes(view("{}"));
+    roster.signature = Bytes(64, 0);
+    ledger.transact_now([&](Transaction& db) { people::apply_roster(db, Actor("test"), roster); });
+  }
+
   // A lot as an order of nobody's key opened it: what it makes does not matter here.
   std::string open_lot(const std::string& by, int number) {
     Order order;
@@ -128,18 +141,13 @@ class House {
   Rest rest;
 
  private:
+  int rosters_ = 0;
   void people_for_each_role() {
     add("operator", {Role::op});
     add("lead", {Role::lead});
     add("integrator", {Role::integrator});
     add("auditor", {Role::auditor});
-    Roster roster;
-    roster.id = uuid_v7(vault.random(16));
-    roster.station = kHouseStation;
-    roster.officers = {{"officer", hex(sha256(view(token_of("officer"))))}};
-    roster.bytes = to_bytes(view("{}"));
-    roster.signature = Bytes(64, 0);
-    ledger.transact_now([&](Transaction& db) { people::apply_roster(db, Actor("test"), roster); });
+    appoint({"officer"});
   }
 };
 
