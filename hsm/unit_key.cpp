@@ -10,8 +10,8 @@
 namespace mintmark {
 
 namespace {
-constexpr std::array<std::string_view, 5> kAlgorithms = {"p256", "p384", "ed25519", "rsa2048",
-                                                         "rsa3072"};
+constexpr std::array<std::string_view, 5> kAlgorithms = {"P-256", "P-384", "Ed25519", "RSA-2048",
+                                                         "RSA-3072"};
 }
 
 std::string_view word(KeyAlgorithm algorithm) {

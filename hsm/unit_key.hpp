@@ -17,7 +17,7 @@
 namespace mintmark {
 
 enum class KeyAlgorithm { p256, p384, ed25519, rsa2048, rsa3072 };
-std::string_view word(KeyAlgorithm algorithm);  // "p256", as a product file writes it
+std::string_view word(KeyAlgorithm algorithm);  // "P-256", as a product file writes it
 std::optional<KeyAlgorithm> key_algorithm_from(std::string_view word);
 
 // How the shared X coordinate becomes the wrapping key. Tokens offer one or the other.

@@ -73,6 +73,22 @@ std::string kind_of(KeyAlgorithm algorithm) {
   return "";
 }
 
+// Each key has one encoding, since its fingerprint is over it: an elliptic curve by its name, a
+// point uncompressed.
+bool is_in_its_one_form(EVP_PKEY* key, View spki) {
+  switch (EVP_PKEY_get_base_id(key)) {
+    case EVP_PKEY_EC:
+      return spki.size() == (curve_of(key) == "prime256v1" ? 91U : 120U);
+    default: {
+      unsigned char* der = nullptr;
+      int size = i2d_PUBKEY(key, &der);
+      bool same = size > 0 && equal(View(der, static_cast<std::size_t>(size)), spki);
+      OPENSSL_free(der);
+      return same;
+    }
+  }
+}
+
 }  // namespace
 
 void check_key(View spki, KeyAlgorithm declared) {
@@ -83,6 +99,7 @@ void check_key(View spki, KeyAlgorithm declared) {
     throw Fault("identity.weak_key", {{"key", kind}});
   if (kind != kind_of(declared))
     throw Fault("identity.algorithm", {{"key", kind}, {"wanted", kind_of(declared)}});
+  if (!is_in_its_one_form(key.get(), spki)) throw Fault("identity.bad_key");
 }
 
 }  // namespace mintmark

@@ -2,6 +2,8 @@
 
 #include "station/credential/attestation.hpp"
 #include "station/credential/idevid.hpp"
+#include "station/credential/key_check.hpp"
+#include "station/credential/pkcs10.hpp"
 #include "station/words/clock.hpp"
 #include "station/words/crypto.hpp"
 
@@ -39,6 +41,7 @@ Task<Evidence> Enrolment::enrol() {
   evidence.facts["spki_sha256"] = hex(sha256(p_.run.spki));
   evidence.facts["key"] = certified ? "kept" : made;
   evidence.facts["peer"] = peer_;
+  if (pkcs10_) evidence.facts["request"] = "PKCS#10";
   co_return evidence;
 }
 
@@ -66,11 +69,23 @@ void Enrolment::vouch(const Bytes& spki) {
   peer_ = "attested";
 }
 
+// The key alone is taken, and nothing is begun for one that must not be certified.
+Bytes Enrolment::key_of(const KeyRequest& request) {
+  constexpr KeyAlgorithm kAlgorithm = KeyAlgorithm::p256;
+  pkcs10_ = !request.pkcs10.empty();
+  if (pkcs10_)
+    return check_pkcs10(request.pkcs10, Pkcs10Rules(kAlgorithm, p_.run.serial, request.transcript));
+  check_key(request.spki, kAlgorithm);
+  return request.spki;
+}
+
 // The SPKI row is committed before the token signs: from then on nothing else is certified for this
 // hardware id.
 Task<void> Enrolment::certify_own() {
   co_await open_session();
-  Bytes spki = co_await p_.unit().request_certificate();
+  std::string algorithm(word(KeyAlgorithm::p256));
+  KeyRequest request = co_await p_.unit().request_certificate(std::move(algorithm));
+  Bytes spki = key_of(request);
   vouch(spki);
   auto commit = [&](Transaction& db) {
     return runs::commit_key(db, p_.run, spki, sha256(spki), peer_);

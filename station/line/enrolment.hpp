@@ -20,6 +20,7 @@ class Enrolment {
   Task<void> certify_wrapped();
   Task<void> open_session();
   void vouch(const Bytes& spki);
+  Bytes key_of(const KeyRequest& request);
   Task<Bytes> certificate();
   Task<Bytes> second_certificate(const LdevidProfile& profile);
   Task<Bytes> certificates();
@@ -31,6 +32,7 @@ class Enrolment {
 
   Services services_;
   Passage& p_;
+  bool pkcs10_ = false;         // the unit asked by a PKCS#10 request
   std::string peer_ = "known";  // the journal says how it was met when its key was committed
 };
 

@@ -14,9 +14,9 @@ namespace mintmark {
 
 namespace {
 
-const std::set<std::string> kCapabilities = {"enrol",   "inject",     "prove",         "login",
-                                             "feature", "marker",     "factory-reset", "lock",
-                                             "reopen",  "inject-raw", "static-session"};
+const std::set<std::string> kCapabilities = {"enrol",   "inject",     "prove",          "login",
+                                             "feature", "marker",     "factory-reset",  "lock",
+                                             "reopen",  "inject-raw", "static-session", "csr"};
 
 bool is_word(std::string_view text) {
   return !text.empty() && text.size() <= 32 && std::all_of(text.begin(), text.end(), [](char c) {

@@ -11,6 +11,11 @@ from station import Problem, Station, Unit, hardware
 CAPABILITIES = 'capabilities = ["enrol"'
 WRAPPED = [(CAPABILITIES, 'capabilities = ["static-session"')]
 IDENTITY = "[identity]\n"
+# What a PKCS#10 request must not be, and what it is called then.
+BAD_REQUESTS = {"csr-signature": "identity.bad_signature", "csr-weak-rsa": "identity.weak_key",
+                "csr-weak-ec": "identity.weak_key", "csr-other-algorithm": "identity.algorithm",
+                "csr-subject": "identity.subject", "csr-extension": "identity.extension",
+                "csr-unbound": "identity.request_unbound", "csr-cut": "identity.request"}
 
 
 def maker(folder):
@@ -109,6 +114,37 @@ class UnitKeys(unittest.TestCase):
                          "--misbehave", "bad-attestation")
         self.assertEqual(self.keys_of(bad), 0)
         self.check("4", "static", "rework", "unit.lacks_capability", "--no-rng")
+
+    def test_a_unit_may_ask_with_a_pkcs10_request(self):
+        self.station.open_lot(self.product(wrapped=False))
+        for slot, options in (("1", ()), ("2", ("--csr-serial", "SN-0002"))):
+            unit = self.check(slot, f"asks {slot}", "passed", None, "--csr", *options)
+            self.assertEqual(self.keys_of(unit), 1)
+        enrolled = [e["facts"] for e in self.journal("step.end") if e["step"] == "enrol"]
+        self.assertEqual({e["request"] for e in enrolled}, {"PKCS#10"})
+        subjects = set()
+        for der in self.station.sql("SELECT hex(der) FROM certificate").split():
+            shown = subprocess.run(["openssl", "x509", "-inform", "DER", "-noout", "-subject"], check=True,
+                                   input=bytes.fromhex(der), capture_output=True)
+            subjects.add(shown.stdout)
+        self.assertEqual(len(subjects), 2)
+        self.assertTrue(all(b"O = " in s and b"serialNumber = SN-000" in s for s in subjects), subjects)
+
+    def test_requests_that_must_not_be_certified(self):
+        self.station.open_lot(self.product(wrapped=False))
+        for i, (word, code) in enumerate(BAD_REQUESTS.items()):
+            with self.subTest(word):
+                slot = self.station.slots[i % 4]
+                unit = self.check(slot, word, "quarantine", code, "--csr", "--misbehave", word)
+                self.assertEqual(self.keys_of(unit), 0)     # nothing was begun for it
+                unit.pull()
+                self.station.emptied(slot)
+        self.assertEqual(self.station.sql("SELECT count(*) FROM certificate"), "0")
+        # A key that was seen before is certified for one unit, and for no other.
+        self.check("1", "known", "passed", None, "--csr", "--misbehave", "csr-known-key")
+        again = self.check("2", "known again", "quarantine", "hwid.clone", "--csr", "--misbehave", "csr-known-key")
+        self.assertEqual(self.keys_of(again), 0)
+        self.assertEqual(self.station.sql("SELECT count(*) FROM certificate"), "1")
 
     def test_a_second_certificate_for_the_same_key(self):
         second = ('[[certificate]]\nname = "cloud"\norganization = "Aurora Cloud"\n'

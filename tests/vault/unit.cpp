@@ -61,9 +61,11 @@ Bytes MemoryUnit::answer(View line) {
 }
 
 Bytes MemoryUnit::spki() const {
-  Bytes point(MU_POINT);
-  if (!mu_p256_public(unit_->store.key, point.data())) return {};
-  return p256_spki(point);
+  Bytes out(MU_MAX_SPKI);
+  std::size_t size = 0;
+  if (!mu_key_spki(&unit_->store.key, out.data(), &size)) return {};
+  out.resize(size);
+  return out;
 }
 
 bool MemoryUnit::lets_in(View password) const {
@@ -120,7 +122,9 @@ class MemorySlot::Watch : public Protocol {
   Task<UnitError> open_enrolment(HardwareId unit, Bytes run) override {
     return inner_.open_enrolment(std::move(unit), std::move(run));
   }
-  Task<Bytes> request_certificate() override { return inner_.request_certificate(); }
+  Task<KeyRequest> request_certificate(std::string algorithm) override {
+    return inner_.request_certificate(std::move(algorithm));
+  }
   Task<UnitError> store_certificate(Bytes certificate, Bytes reopen) override {
     return inner_.store_certificate(std::move(certificate), std::move(reopen));
   }

@@ -201,7 +201,8 @@ TEST(Store, AKeyThatBecameTheIdentityIsRetiredAtTheNextStart) {
   Unit unit;
   Station station(unit.exchanger());
   station.enrol();
-  Bytes key(unit.unit->store.key, unit.unit->store.key + 32);
+  Bytes key(MU_MAX_STORED_KEY);
+  key.resize(mu_key_write(&unit.unit->store.key, key.data()));
   ASSERT_EQ(mu_flash_set(unit.flash.get(), MU_RECORD_NEXT_KEY, span(key)), MU_FLASH_OK);
   unit.restart();
   EXPECT_FALSE(unit.unit->store.has_next_key);

@@ -145,7 +145,8 @@ TEST(StaticVectors, AttestationAndFresh) {
   Unit unit;
   mu_fuses fuses = fuses_with(2);
   Bytes hw = hex("0011223344556677"), digest(32), fresh(32);
-  ASSERT_TRUE(mu_attest_digest(mu_text("demo-otp"), span(hw), fuses.spki, digest.data()));
+  ASSERT_TRUE(mu_attest_digest(mu_text("demo-otp"), span(hw), mu_bytes(fuses.spki, MU_SPKI),
+                               digest.data()));
   EXPECT_EQ(to_hex(digest), "f86618ace832a6171286d2305a7f2c70d006b1f5ab604548732f0f45addf919b");
   unit.unit->store.fuses = &fuses;
   ASSERT_TRUE(mu_fresh(&unit.unit->store, fresh.data(), fresh.size()));
@@ -260,7 +261,9 @@ TEST(StaticUnitTest, SaysTheSameTwiceFromTheSameState) {
     ASSERT_EQ(s.unit.unit->session.kind, MU_SESSION_ENROLMENT);
     // The key is stored as its op would: a sealed request differs from round to round.
     Bytes key(32, 3), reopen(91), cert(100), scratch(MU_FLASH_MAX_RECORD);
-    ASSERT_TRUE(mu_store_identity(&s.unit.unit->store, key.data(), reopen.data(), span(cert),
+    mu_key identity{};
+    mu_key_from_p256(key.data(), &identity);
+    ASSERT_TRUE(mu_store_identity(&s.unit.unit->store, &identity, reopen.data(), span(cert),
                                   scratch.data()));
     s.unit.restart();
     ask(0, 0, json::object());
@@ -286,7 +289,7 @@ TEST(Attestation, OfAnOrdinaryUnitIsOverTheKeyThatItMade) {
   json request = station.op({{"op", "request"}});
   Bytes hw = hex("0011223344556677"), digest(32);
   ASSERT_TRUE(
-      mu_attest_digest(mu_text("demo-otp"), span(hw), get(request, "spki").data(), digest.data()));
+      mu_attest_digest(mu_text("demo-otp"), span(hw), span(get(request, "spki")), digest.data()));
   EXPECT_TRUE(mu_p256_verify(maker_point.data(), digest.data(), get(request, "att").data()));
 }
 
