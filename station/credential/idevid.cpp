@@ -227,9 +227,9 @@ Bytes make_ca_certificate(Vault& vault, const std::string& common_name) {
 }
 
 Bytes make_idevid(Vault& vault, View ca_cert_der, View unit_spki, const std::string& serial,
-                  View hw_raw, const IdevidProfile& profile) {
+                  View hw_raw, const IdevidProfile& profile, KeyAlgorithm algorithm) {
   profile.check();
-  check_key(unit_spki, KeyAlgorithm::p256);
+  check_key(unit_spki, algorithm);
   must(is_serial(serial) && !hw_raw.empty() && hw_raw.size() <= 255, "serial or hardware id");
   Certificate ca = own_ca(vault, ca_cert_der);
   Certificate leaf = start(vault, parse_key(unit_spki).get());
@@ -250,8 +250,8 @@ static std::string filled_in(std::string pattern, const std::string& serial) {
 }
 
 Bytes make_ldevid(Vault& vault, View ca_cert_der, View unit_spki, const std::string& serial,
-                  const LdevidProfile& profile) {
-  check_key(unit_spki, KeyAlgorithm::p256);
+                  const LdevidProfile& profile, KeyAlgorithm algorithm) {
+  check_key(unit_spki, algorithm);
   must(is_serial(serial) && profile.days > 0, "serial or validity");
   Certificate ca = own_ca(vault, ca_cert_der);
   Certificate leaf = start(vault, parse_key(unit_spki).get());

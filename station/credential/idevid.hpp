@@ -39,16 +39,17 @@ struct LdevidProfile {
 // Version 3; issuer and AKI from the CA's certificate; subject O, CN, serialNumber; CA:FALSE and
 // key usage digitalSignature (both critical), extended key usage clientAuth. Faults as make_idevid.
 Bytes make_ldevid(Vault& vault, View ca_cert_der, View unit_spki, const std::string& serial,
-                  const LdevidProfile& profile);
+                  const LdevidProfile& profile, KeyAlgorithm algorithm = KeyAlgorithm::p256);
 
 // Version 3; random serial number of 20 octets from the token; issuer and AKI from the CA's
 // certificate; subject O, serialNumber (PrintableString); key usage digitalSignature (critical);
 // SAN hardwareModuleName (hw_type_oid, hw_raw), not critical; no SKI; ecdsa-with-SHA256; until
-// 99991231235959Z. Of what the unit sent only `unit_spki` (P-256, 91 bytes) is used.
+// 99991231235959Z. Of what the unit sent only `unit_spki` is used, a key of that algorithm.
 // Faults: identity.bad_key, identity.weak_key, identity.algorithm (key_check.hpp),
 // identity.profile, identity.ca (not the token's CA), identity.failed.
 Bytes make_idevid(Vault& vault, View ca_cert_der, View unit_spki, const std::string& serial,
-                  View hw_raw, const IdevidProfile& profile);
+                  View hw_raw, const IdevidProfile& profile,
+                  KeyAlgorithm algorithm = KeyAlgorithm::p256);
 
 std::string pem(View certificate_der);  // RFC 7468
 

@@ -41,6 +41,7 @@ Task<Evidence> Enrolment::enrol() {
   evidence.facts["spki_sha256"] = hex(sha256(p_.run.spki));
   evidence.facts["key"] = certified ? "kept" : made;
   evidence.facts["peer"] = peer_;
+  evidence.facts["algorithm"] = word(p_.product.key_algorithm);
   if (pkcs10_) evidence.facts["request"] = "PKCS#10";
   co_return evidence;
 }
@@ -71,11 +72,11 @@ void Enrolment::vouch(const Bytes& spki) {
 
 // The key alone is taken, and nothing is begun for one that must not be certified.
 Bytes Enrolment::key_of(const KeyRequest& request) {
-  constexpr KeyAlgorithm kAlgorithm = KeyAlgorithm::p256;
   pkcs10_ = !request.pkcs10.empty();
   if (pkcs10_)
-    return check_pkcs10(request.pkcs10, Pkcs10Rules(kAlgorithm, p_.run.serial, request.transcript));
-  check_key(request.spki, kAlgorithm);
+    return check_pkcs10(request.pkcs10,
+                        Pkcs10Rules(p_.product.key_algorithm, p_.run.serial, request.transcript));
+  check_key(request.spki, p_.product.key_algorithm);
   return request.spki;
 }
 
@@ -83,7 +84,7 @@ Bytes Enrolment::key_of(const KeyRequest& request) {
 // hardware id.
 Task<void> Enrolment::certify_own() {
   co_await open_session();
-  std::string algorithm(word(KeyAlgorithm::p256));
+  std::string algorithm(word(p_.product.key_algorithm));
   KeyRequest request = co_await p_.unit().request_certificate(std::move(algorithm));
   Bytes spki = key_of(request);
   vouch(spki);
@@ -105,7 +106,7 @@ Task<Bytes> Enrolment::certificate() {
   auto sign = [&] {
     IdevidProfile profile(p_.product.organization, p_.product.hw_type_oid);
     return make_idevid(*services_.vault, services_.ledger->birth().ca, p_.run.spki, p_.run.serial,
-                       p_.hardware_id().raw(), profile);
+                       p_.hardware_id().raw(), profile, p_.product.key_algorithm);
   };
   Bytes made = co_await on(*services_.token_pool, sign);
   auto record = [&](Transaction& db) { runs::record_certificate(db, p_.run, made); };
@@ -119,7 +120,7 @@ Task<Bytes> Enrolment::second_certificate(const LdevidProfile& profile) {
   if (issued) co_return std::move(*issued);
   auto sign = [&] {
     return make_ldevid(*services_.vault, services_.ledger->birth().ca, p_.run.spki, p_.run.serial,
-                       profile);
+                       profile, p_.product.key_algorithm);
   };
   Bytes made = co_await on(*services_.token_pool, sign);
   auto record = [&](Transaction& db) {

@@ -269,6 +269,20 @@ void read_attestation(TomlTable& table, Product& out) {
   }
 }
 
+void read_algorithm(TomlTable& table, Product& out) {
+  auto algorithm = key_algorithm_from(table.string_or("algorithm", "P-256"));
+  if (!algorithm)
+    table.refuse("algorithm",
+                 "must be \"P-256\", \"P-384\", \"RSA-2048\", \"RSA-3072\" or \"Ed25519\"");
+  out.key_algorithm = *algorithm;
+  if (*algorithm == KeyAlgorithm::p256) return;
+  if (out.wrapped_key)
+    table.refuse("algorithm", "must be \"P-256\" for a key that is sent wrapped");
+  if (!out.capabilities.contains("csr"))
+    table.refuse("algorithm", "other than \"P-256\" needs units with the capability 'csr'");
+  if (out.easy_connect) table.refuse("algorithm", "must be \"P-256\" for [easy_connect]");
+}
+
 void read_identity(TomlTable table, Product& out) {
   out.organization = printable(table, "organization", 64);
   out.hw_type_oid = table.string("hw_type");
@@ -278,6 +292,7 @@ void read_identity(TomlTable table, Product& out) {
   std::string key = table.string_or("key", "unit");
   if (key != "unit" && key != "wrapped") table.refuse("key", "must be \"unit\" or \"wrapped\"");
   out.wrapped_key = key == "wrapped";
+  read_algorithm(table, out);
   read_attestation(table, out);
   table.finish();
 }
@@ -297,6 +312,10 @@ void read_certificates(TomlTable& table, Product& out) {
     out.certificates.push_back(std::move(profile));
   }
   if (out.certificates.size() > 2) table.refuse("certificate", "may be given twice at most");
+  bool is_rsa =
+      out.key_algorithm == KeyAlgorithm::rsa2048 || out.key_algorithm == KeyAlgorithm::rsa3072;
+  if (is_rsa && !out.certificates.empty())
+    table.refuse("certificate", "has no room in a unit beside the IDevID of an RSA key");
 }
 
 void read_labels(TomlTable table, Product& out) {

@@ -91,6 +91,7 @@ struct Product {
   ResetCheck reset;
 
   std::string organization, hw_type_oid;
+  KeyAlgorithm key_algorithm = KeyAlgorithm::p256;  // of the identity key
   // The identity key is made in the token and sent wrapped: the unit has no random generator.
   bool wrapped_key = false;
   // P-256 SPKI: who vouches for units. Empty: nobody, and a unit is believed at first use.

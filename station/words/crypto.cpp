@@ -6,6 +6,7 @@
 #include <openssl/evp.h>
 #include <openssl/kdf.h>
 #include <openssl/params.h>
+#include <openssl/rsa.h>
 #include <openssl/x509.h>
 
 #include <algorithm>
@@ -240,20 +241,68 @@ Bytes p256_spki(View point) {
   return out;
 }
 
-bool p256_verify(View spki, const Digest& digest, View signature) {
-  auto point = p256_point(spki);
-  if (!point || signature.size() != 64) return false;
-  Key key = key_from_point(*point);
+// r and s, each `half` bytes, in OpenSSL's form.
+static bool ecdsa_verify(EVP_PKEY* key, std::size_t half, const Digest& digest, View signature) {
+  if (signature.size() != 2 * half) return false;
+  auto size = static_cast<int>(half);
   std::unique_ptr<ECDSA_SIG, Deleter<ECDSA_SIG_free>> parts(ECDSA_SIG_new());
-  ECDSA_SIG_set0(parts.get(), BN_bin2bn(signature.data(), 32, nullptr),
-                 BN_bin2bn(signature.data() + 32, 32, nullptr));
-  Bytes der(80);
+  ECDSA_SIG_set0(parts.get(), BN_bin2bn(signature.data(), size, nullptr),
+                 BN_bin2bn(signature.data() + half, size, nullptr));
+  Bytes der(2 * half + 16);
   unsigned char* end = der.data();
   int n = i2d_ECDSA_SIG(parts.get(), &end);
-  KeyContext context(EVP_PKEY_CTX_new(key.get(), nullptr));
+  KeyContext context(EVP_PKEY_CTX_new(key, nullptr));
   return n > 0 && EVP_PKEY_verify_init(context.get()) == 1 &&
          EVP_PKEY_verify(context.get(), der.data(), static_cast<std::size_t>(n), digest.data(),
                          digest.size()) == 1;
+}
+
+bool p256_verify(View spki, const Digest& digest, View signature) {
+  auto point = p256_point(spki);
+  return point && ecdsa_verify(key_from_point(*point).get(), 32, digest, signature);
+}
+
+static bool rsa_verify(EVP_PKEY* key, const Digest& digest, View signature) {
+  KeyContext context(EVP_PKEY_CTX_new(key, nullptr));
+  return EVP_PKEY_verify_init(context.get()) == 1 &&
+         EVP_PKEY_CTX_set_rsa_padding(context.get(), RSA_PKCS1_PADDING) == 1 &&
+         EVP_PKEY_CTX_set_signature_md(context.get(), EVP_sha256()) == 1 &&
+         EVP_PKEY_verify(context.get(), signature.data(), signature.size(), digest.data(),
+                         digest.size()) == 1;
+}
+
+// Null for what is none of those that identity_verify knows.
+static Key identity_key(View spki) {
+  constexpr std::size_t kLargest = 550;  // RSA-4096
+  if (spki.size() > kLargest) return nullptr;
+  const unsigned char* at = spki.data();
+  Key key(d2i_PUBKEY(nullptr, &at, static_cast<long>(spki.size())));
+  if (!key || at != spki.data() + spki.size()) return nullptr;
+  int kind = EVP_PKEY_get_base_id(key.get()), bits = EVP_PKEY_get_bits(key.get());
+  bool known = kind == EVP_PKEY_ED25519 ||
+               (kind == EVP_PKEY_RSA && (bits == 2048 || bits == 3072)) ||
+               (kind == EVP_PKEY_EC && EVP_PKEY_get_security_bits(key.get()) == 192);
+  return known ? std::move(key) : nullptr;
+}
+
+bool is_identity_key(View spki) { return p256_point(spki) || identity_key(spki); }
+
+bool identity_verify(View spki, const Digest& transcript, View signature) {
+  if (p256_point(spki)) return p256_verify(spki, transcript, signature);
+  Key key = identity_key(spki);
+  if (!key) return false;
+  switch (EVP_PKEY_get_base_id(key.get())) {
+    case EVP_PKEY_EC:
+      return ecdsa_verify(key.get(), 48, transcript, signature);
+    case EVP_PKEY_RSA:
+      return rsa_verify(key.get(), transcript, signature);
+    default: {
+      DigestContext context(EVP_MD_CTX_new());
+      return EVP_DigestVerifyInit(context.get(), nullptr, nullptr, nullptr, key.get()) == 1 &&
+             EVP_DigestVerify(context.get(), signature.data(), signature.size(), transcript.data(),
+                              transcript.size()) == 1;
+    }
+  }
 }
 
 bool ed25519_verify(View public_key, View message, View signature) {

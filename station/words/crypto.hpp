@@ -51,6 +51,14 @@ Bytes p256_spki(View point);
 // ECDSA over a SHA-256 digest; `signature` is r and s, 32 bytes each (IEEE P1363).
 bool p256_verify(View spki, const Digest& digest, View signature);
 
+// A unit's identity key: a P-256, P-384, Ed25519 or RSA key (2048, 3072) as a whole SPKI. Whether
+// it is one that a product asks for is for others to check.
+bool is_identity_key(View spki);
+// Its signature over a session's transcript (schema/unit-protocol.md section 4): ECDSA (r and s,
+// each as long as the order) or RSASSA-PKCS1-v1_5 of that SHA-256 digest, Ed25519 over its 32
+// bytes.
+bool identity_verify(View spki, const Digest& transcript, View signature);
+
 // Ed25519 over the message itself; `public_key` 32 bytes, `signature` 64 (RFC 8032).
 bool ed25519_verify(View public_key, View message, View signature);
 

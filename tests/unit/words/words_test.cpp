@@ -6,6 +6,7 @@
 #include "station/words/fault.hpp"
 #include "station/words/secret.hpp"
 #include "station/words/unit.hpp"
+#include "tests/unit/words/identity_key.hpp"
 
 namespace mintmark {
 namespace {
@@ -153,6 +154,36 @@ TEST(Crypto, Signatures) {
       "085ac1e43e15996e458f3613d0f11d8c387b2eaeb4302aeeb00d291612bb0c00");
   EXPECT_TRUE(ed25519_verify(key, Bytes(1, 0x72), by_key));
   EXPECT_FALSE(ed25519_verify(key, Bytes(1, 0x73), by_key));
+}
+
+// Of every kind that a product may ask for; and of no other.
+TEST(Crypto, IdentityKeysSignATranscript) {
+  Digest transcript = sha256(view("a session"));
+  struct Kind {
+    const char* type;
+    const char* curve;
+    std::size_t bits, size;  // of RSA; of the signature
+  };
+  for (const Kind& kind :
+       {Kind{"EC", "P-256", 0, 64}, Kind{"EC", "P-384", 0, 96}, Kind{"RSA", "", 2048, 256},
+        Kind{"RSA", "", 3072, 384}, Kind{"ED25519", "", 0, 64}}) {
+    SCOPED_TRACE(std::string(kind.type) + kind.curve);
+    IdentityKey key(kind.type, kind.curve, kind.bits);
+    Bytes signature = key.sign(transcript);
+    EXPECT_EQ(signature.size(), kind.size);
+    EXPECT_TRUE(is_identity_key(key.spki()));
+    EXPECT_TRUE(identity_verify(key.spki(), transcript, signature));
+    EXPECT_FALSE(identity_verify(key.spki(), sha256(view("another")), signature));
+    EXPECT_FALSE(identity_verify(key.spki(), transcript, Bytes()));
+    signature[9] ^= 1;
+    EXPECT_FALSE(identity_verify(key.spki(), transcript, signature));
+    Bytes longer = key.spki();
+    longer.push_back(0);
+    EXPECT_FALSE(is_identity_key(longer));
+  }
+  EXPECT_FALSE(is_identity_key(IdentityKey("RSA", "", 1024).spki()));
+  EXPECT_FALSE(is_identity_key(IdentityKey("EC", "secp256k1", 0).spki()));
+  EXPECT_FALSE(is_identity_key(Bytes()));
 }
 
 }  // namespace
