@@ -294,6 +294,24 @@ CREATE TABLE denied (
   seq INTEGER NOT NULL
 ) STRICT;
 
+-- Certificates beside the first for the same key. Each is whole in the journal, at seq.
+CREATE TABLE second_certificate (
+  seq INTEGER PRIMARY KEY REFERENCES journal (seq),
+  key INTEGER NOT NULL REFERENCES identity_key (fingerprint),
+  profile TEXT NOT NULL
+) STRICT;
+CREATE INDEX second_certificate_key ON second_certificate (key);
+
+-- As denied, for a certificate of second_certificate.
+CREATE TABLE denied_second (
+  certificate INTEGER PRIMARY KEY REFERENCES second_certificate (seq),
+  reason TEXT NOT NULL CHECK (reason IN ('keyCompromise', 'superseded', 'cessationOfOperation', 'privilegeWithdrawn')),
+  code TEXT NOT NULL,
+  actor TEXT NOT NULL,
+  at TEXT NOT NULL,
+  seq INTEGER NOT NULL
+) STRICT;
+
 -- Signed denial lists (X.509 CRLs). number: crlNumber, the size of the journal that it covers.
 CREATE TABLE denial_list (
   number INTEGER PRIMARY KEY CHECK (number > 0),
@@ -480,6 +498,20 @@ BEGIN SELECT RAISE(ABORT, 'denied: for ever'); END;
 CREATE TRIGGER denied_no_replace BEFORE INSERT ON denied
 WHEN EXISTS (SELECT 1 FROM denied WHERE certificate = NEW.certificate)
 BEGIN SELECT RAISE(ABORT, 'denied: exists'); END;
+CREATE TRIGGER second_certificate_no_update BEFORE UPDATE ON second_certificate
+BEGIN SELECT RAISE(ABORT, 'second_certificate: for ever'); END;
+CREATE TRIGGER second_certificate_no_delete BEFORE DELETE ON second_certificate
+BEGIN SELECT RAISE(ABORT, 'second_certificate: for ever'); END;
+CREATE TRIGGER second_certificate_no_replace BEFORE INSERT ON second_certificate
+WHEN EXISTS (SELECT 1 FROM second_certificate WHERE seq = NEW.seq)
+BEGIN SELECT RAISE(ABORT, 'second_certificate: exists'); END;
+CREATE TRIGGER denied_second_no_update BEFORE UPDATE ON denied_second
+BEGIN SELECT RAISE(ABORT, 'denied_second: for ever'); END;
+CREATE TRIGGER denied_second_no_delete BEFORE DELETE ON denied_second
+BEGIN SELECT RAISE(ABORT, 'denied_second: for ever'); END;
+CREATE TRIGGER denied_second_no_replace BEFORE INSERT ON denied_second
+WHEN EXISTS (SELECT 1 FROM denied_second WHERE certificate = NEW.certificate)
+BEGIN SELECT RAISE(ABORT, 'denied_second: exists'); END;
 CREATE TRIGGER denial_list_no_update BEFORE UPDATE ON denial_list
 BEGIN SELECT RAISE(ABORT, 'denial_list: for ever'); END;
 CREATE TRIGGER denial_list_no_delete BEFORE DELETE ON denial_list

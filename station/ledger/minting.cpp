@@ -260,7 +260,12 @@ void record_second_certificate(Transaction& db, const Run& run, const std::strin
   entry["spki_sha256"] = hex(sha256(run.spki));
   entry["sha256"] = hex(sha256(der));
   entry["der"] = base64(der);
-  db.journal(station(), "certificate.second", entry);
+  std::uint64_t seq = db.journal(station(), "certificate.second", entry);
+  db.exec(
+      "INSERT INTO second_certificate (seq, key, profile) SELECT ?, fingerprint, ? FROM "
+      "identity_key WHERE spki = ?",
+      seq, profile, run.spki);
+  if (db.changes() != 1) throw Fault("run.no_key", {{"run", run.id}});
 }
 
 std::optional<Bytes> second_certificate(Reader& db, const Run& run, const std::string& profile) {

@@ -27,30 +27,66 @@ static std::string number_of(const Bytes& der) {
   return out;
 }
 
-static void deny(Transaction& db, const Actor& actor, const Bytes& sha256,
-                 const std::string& serial, std::string_view reason, const std::string& code) {
-  auto der = db.value<Bytes>("SELECT der FROM certificate WHERE sha256 = ?", sha256);
-  Json entry = {{"serial", serial},
-                {"sha256", hex(sha256)},
-                {"number", number_of(der.value_or(Bytes{}))},
+// A certificate that counts: an IDevID, or one that stands beside it and in the journal.
+struct Issued {
+  Issued(Bytes certificate, std::string serial_, std::int64_t second_)
+      : der(std::move(certificate)), serial(std::move(serial_)), second(second_) {}
+  Bytes der;
+  std::string serial;
+  std::int64_t second;  // its journal entry; 0 for an IDevID
+};
+
+static void deny(Transaction& db, const Actor& actor, const Issued& certificate,
+                 std::string_view reason, const std::string& code) {
+  Digest digest = sha256(certificate.der);
+  Json entry = {{"serial", certificate.serial},
+                {"sha256", hex(digest)},
+                {"number", number_of(certificate.der)},
                 {"reason", reason},
                 {"code", code}};
   std::uint64_t seq = db.journal(actor, "certificate.deny", entry);
-  db.exec(
-      "INSERT INTO denied (certificate, reason, code, actor, at, seq) VALUES (?, ?, ?, ?, ?, ?)",
-      sha256, reason, code, actor.name, utc_now(), seq);
+  if (certificate.second == 0)
+    db.exec(
+        "INSERT INTO denied (certificate, reason, code, actor, at, seq) VALUES (?, ?, ?, ?, ?, ?)",
+        digest, reason, code, actor.name, utc_now(), seq);
+  else
+    db.exec(
+        "INSERT INTO denied_second (certificate, reason, code, actor, at, seq) "
+        "VALUES (?, ?, ?, ?, ?, ?)",
+        certificate.second, reason, code, actor.name, utc_now(), seq);
 }
 
-// Certificates of the unit that are not denied, but for those of the key `but_of`.
-static std::vector<std::pair<Bytes, std::string>> undenied(Reader& db, std::int64_t unit,
-                                                           std::int64_t but_of) {
-  std::vector<std::pair<Bytes, std::string>> out;
+// IDevIDs of the unit that are not denied, but for those of the key `but_of`.
+static std::vector<Issued> undenied_idevids(Reader& db, std::int64_t unit, std::int64_t but_of) {
+  std::vector<Issued> out;
   auto row = db.query(
-      "SELECT c.sha256, c.serial FROM certificate c JOIN identity_key k ON k.fingerprint = c.key "
+      "SELECT c.der, c.serial FROM certificate c JOIN identity_key k ON k.fingerprint = c.key "
       "WHERE k.unit = ? AND c.key <> ? AND NOT EXISTS "
       "(SELECT 1 FROM denied d WHERE d.certificate = c.sha256) ORDER BY c.rowid",
       unit, but_of);
-  while (row.step()) out.emplace_back(row.get<Bytes>(0), row.get<std::string>(1));
+  while (row.step()) out.emplace_back(row.get<Bytes>(0), row.get<std::string>(1), 0);
+  return out;
+}
+
+static Bytes der_in_journal(const std::string& base64) {
+  auto der = from_base64(base64);
+  if (!der) throw Fault("ledger.tampered", {{"what", "certificate"}});
+  return std::move(*der);
+}
+
+// And those that stand beside them.
+static std::vector<Issued> undenied(Reader& db, std::int64_t unit, std::int64_t but_of) {
+  std::vector<Issued> out = undenied_idevids(db, unit, but_of);
+  auto row = db.query(
+      "SELECT json_extract(CAST(j.bytes AS TEXT), '$.der'), "
+      "json_extract(CAST(j.bytes AS TEXT), '$.serial'), s.seq FROM second_certificate s "
+      "JOIN journal j ON j.seq = s.seq JOIN identity_key k ON k.fingerprint = s.key "
+      "WHERE k.unit = ? AND s.key <> ? AND NOT EXISTS "
+      "(SELECT 1 FROM denied_second d WHERE d.certificate = s.seq) ORDER BY s.seq",
+      unit, but_of);
+  while (row.step())
+    out.emplace_back(der_in_journal(row.get<std::string>(0)), row.get<std::string>(1),
+                     row.get<std::int64_t>(2));
   return out;
 }
 
@@ -58,14 +94,12 @@ static constexpr std::int64_t kNoKey = -1;
 
 void rows::deny_unit(Transaction& db, const Actor& actor, std::int64_t unit,
                      const std::string& code) {
-  for (const auto& [digest, serial] : undenied(db, unit, kNoKey))
-    deny(db, actor, digest, serial, reason_of(code), code);
+  for (const Issued& one : undenied(db, unit, kNoKey)) deny(db, actor, one, reason_of(code), code);
 }
 
 void rows::deny_predecessors(Transaction& db, const Actor& actor, std::int64_t unit,
                              std::int64_t key) {
-  for (const auto& [digest, serial] : undenied(db, unit, key))
-    deny(db, actor, digest, serial, "superseded", "");
+  for (const Issued& one : undenied(db, unit, key)) deny(db, actor, one, "superseded", "");
 }
 
 bool rows::may_return(Reader& db, std::int64_t unit) {
@@ -176,7 +210,7 @@ void release(Transaction& db, const Actor& actor, const Act& act) {
   check_release(db, act);
   std::int64_t unit = unit_of(db, act.subject);
   burn_all(db, actor, unit, act);
-  permit(db, act, unit, undenied(db, unit, kNoKey).empty());
+  permit(db, act, unit, undenied_idevids(db, unit, kNoKey).empty());
   Json entry = about_return(db, act, unit);
   entry["code"] =
       db.value<std::string>("SELECT quarantine_code FROM unit WHERE id = ?", unit).value_or("");
@@ -199,8 +233,8 @@ void retire(Transaction& db, const Actor& actor, const Act& act) {
   check_retire(db, act);
   std::int64_t unit = unit_of(db, act.subject);
   burn_all(db, actor, unit, act);
-  for (const auto& [digest, serial] : undenied(db, unit, kNoKey))
-    deny(db, actor, digest, serial, "cessationOfOperation", "unit.retired");
+  for (const Issued& one : undenied(db, unit, kNoKey))
+    deny(db, actor, one, "cessationOfOperation", "unit.retired");
   db.exec("UPDATE release SET ended_at = ? WHERE unit = ? AND ended_at = ''", utc_now(), unit);
   db.exec("INSERT INTO retired (unit, act, at) VALUES (?, ?, ?)", unit, act.id, utc_now());
   db.journal(actor, "unit.retire", about_return(db, act, unit));
@@ -269,14 +303,17 @@ Run lose_label(Transaction& db, const Actor& actor, const std::string& serial,
 std::vector<Denied> denied(Reader& db, std::uint64_t until) {
   std::vector<Denied> out;
   auto row = db.query(
-      "SELECT c.der, d.reason, d.at FROM denied d JOIN certificate c ON c.sha256 = d.certificate "
-      "WHERE d.seq < ? ORDER BY d.seq",
+      "SELECT c.der, '', d.reason, d.at, d.seq FROM denied d JOIN certificate c "
+      "ON c.sha256 = d.certificate WHERE d.seq < ?1 UNION ALL "
+      "SELECT NULL, json_extract(CAST(j.bytes AS TEXT), '$.der'), e.reason, e.at, e.seq "
+      "FROM denied_second e JOIN journal j ON j.seq = e.certificate WHERE e.seq < ?1 ORDER BY 5",
       until);
   while (row.step()) {
     Denied one;
-    one.certificate = row.get<Bytes>(0);
-    one.reason = row.get<std::string>(1);
-    one.at = row.get<std::string>(2);
+    auto idevid = row.get<std::optional<Bytes>>(0);
+    one.certificate = idevid ? std::move(*idevid) : der_in_journal(row.get<std::string>(1));
+    one.reason = row.get<std::string>(2);
+    one.at = row.get<std::string>(3);
     out.push_back(std::move(one));
   }
   return out;
