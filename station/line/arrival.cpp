@@ -76,14 +76,15 @@ Task<std::optional<Fault>> Line::Impl::greet(Bench& bench) {
   }
   if (fault) {
     spdlog::warn("slot {}: {}", bench.name(), fault->what());
-    show(bench, "ended", fault->code(), fault->args());
+    if (!TokenWatch::concerns(*fault)) show(bench, "ended", fault->code(), fault->args());
   }
   if (fault && Provisioner::stops_station(*fault)) {
     co_await provisioner_.stop_station(*fault);
     co_await refresh();
   }
   const Passage* p = bench.passage.get();
-  if (!fault && p != nullptr && p->over && !p->run.ending) fault = p->fault;
+  bool open = p != nullptr && p->over && !p->run.ending;
+  if (!fault && open && !p->token_refuses) fault = p->fault;
   co_return fault;
 }
 

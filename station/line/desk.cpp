@@ -11,6 +11,7 @@
 #include "station/label/template.hpp"
 #include "station/ledger/returns.hpp"
 #include "station/line/line_impl.hpp"
+#include "station/line/room.hpp"
 #include "station/words/clock.hpp"
 #include "station/words/crypto.hpp"
 
@@ -95,6 +96,7 @@ Task<Lot> Line::Impl::open_lot(Actor actor, OrderFiles files) {
     throw Fault("order.malformed",
                 {{"field", "serials"}, {"reason", "this station has no MES to ask for serials"}});
   Product product = read_product(order, files);
+  must_have_room(services_.directories, order.quantity + order.spares);
   std::vector<std::pair<std::string, std::string>> templates;
   for (const LabelPlace& place : product.labels)
     templates.emplace_back(place.place, std::string(text(files.templates.at(place.place))));

@@ -85,6 +85,7 @@ Task<bool> Provisioner::sit_out(Passage& p, Fault fault) {
   show_(p);
   bool back = co_await wait_for_token(p, fault);
   p.waits_for_token = false;
+  p.token_refuses = !back && !services_.token->away();
   if (!back || p.doomed) co_return false;
   auto again = [&](Transaction& db) { return runs::resume(db, kStation, p.run, p.run.slot); };
   std::optional<Fault> trouble;

@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <string>
+#include <vector>
 
 #include "fixtures/slot.hpp"
 #include "hsm/vault.hpp"
@@ -30,6 +31,8 @@ struct Services {
   // Set only on ledgers born as demos: a simulated scanner reads these labels and scans them.
   const SpoolSink* scanned_spool = nullptr;
   int checkpoint_every = 1000;  // journal entries
+  // What must have room before a lot is opened: the ledger's, and the token's where it has one.
+  std::vector<std::string> directories;
   WhenAway when_away = WhenAway::wait;
   std::chrono::milliseconds first_probe{100};  // of an absent token; the pause doubles up to 100 x
   TokenWatch* token = nullptr;  // the line's own; without one no run waits for the token

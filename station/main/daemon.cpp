@@ -14,6 +14,7 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "hsm/storage.hpp"
 #include "station/label/sink.hpp"
 #include "station/line/line.hpp"
 #include "station/main/station.hpp"
@@ -90,6 +91,8 @@ class Station {
     if (config_.simulate_scanner && ledger_.birth().demo) out.scanned_spool = &sink_;
     out.checkpoint_every = config_.checkpoint_every;
     out.when_away = config_.when_away;
+    out.directories.push_back(config_.state_dir);
+    if (auto tokens = token_directory(config_.token)) out.directories.push_back(*tokens);
     return out;
   }
 

@@ -1,9 +1,10 @@
-#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <filesystem>
 
+#include "hsm/storage.hpp"
 #include "station/label/sink.hpp"
+#include "station/line/room.hpp"
 #include "station/main/station.hpp"
 #include "station/rest/problem.hpp"
 #include "station/words/clock.hpp"
@@ -14,9 +15,9 @@ namespace mintmark {
 
 namespace {
 
-namespace fs = std::filesystem;
+constexpr std::int64_t kFewUnits = 1000;  // less room than for these is worth a word
 
-constexpr std::uint64_t kLittleSpace = 256ULL << 20;
+namespace fs = std::filesystem;
 
 // The CA key of a certificate, as its uncompressed point.
 Bytes ca_point(View der) {
@@ -35,13 +36,28 @@ Check clock_check() {
   return {"clock", sane, sane ? "It is " + now + "." : "The clock says " + now + ": set it."};
 }
 
-Check disk_check(const Config& config) {
-  struct statvfs disk {};
-  if (::statvfs(config.state_dir.c_str(), &disk) != 0)
-    return {"disk", false, "The state directory " + config.state_dir + " is not there."};
-  std::uint64_t left = static_cast<std::uint64_t>(disk.f_bavail) * disk.f_frsize;
-  std::string says = std::to_string(left >> 20) + " MiB are left in " + config.state_dir + ".";
-  return {"disk", left >= kLittleSpace, left >= kLittleSpace ? says : says + " Make room."};
+// As a lot is opened: what is left, and for how many units it would do.
+Check disk_check(const std::string& name, const std::string& directory) {
+  try {
+    std::uint64_t left = free_space(directory);
+    std::string says = std::to_string(left >> 20) + " MiB are left in " + directory + ": ";
+    if (left < room_for(kFewUnits))
+      return {name, false,
+              says + "too little for a lot of " + std::to_string(kFewUnits) +
+                  " units. Make room there before one is opened."};
+    return {name, true,
+            says + "room for a lot of " + std::to_string((left - kRoomForAny) / kRoomForUnit) +
+                " units."};
+  } catch (const Fault& fault) {
+    return {name, false, explain(fault)};
+  }
+}
+
+std::vector<Check> disk_checks(const Config& config) {
+  std::vector<Check> out(1, disk_check("disk", config.state_dir));
+  if (auto tokens = token_directory(config.token))
+    out.push_back(disk_check("token's disk", *tokens));
+  return out;
 }
 
 Check port_check(const SlotConfig& slot) {
@@ -107,7 +123,8 @@ Check check_token(Vault& vault, const Birth& birth, const Config& config) {
 }
 
 std::vector<Check> check_surroundings(const Config& config) {
-  std::vector<Check> out{clock_check(), disk_check(config), label_check(config)};
+  std::vector<Check> out{clock_check(), label_check(config)};
+  for (Check& check : disk_checks(config)) out.push_back(std::move(check));
   if (config.slots.empty())
     out.emplace_back("slots", false, "The configuration names no [[slot]].");
   for (const SlotConfig& slot : config.slots) out.push_back(port_check(slot));

@@ -80,6 +80,7 @@ constexpr Row kRows[] = {
     {"token.pin_locked", 503},
     {"token.full", 503},
     {"disk.full", 503},
+    {"disk.no_room", 503},
     {"ledger.failed", 503},
     {"ledger.busy", 503},
     {"ledger.tampered", 503},

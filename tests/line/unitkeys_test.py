@@ -2,11 +2,14 @@
 have, is checked before anything is made for it."""
 
 import base64
+import hashlib
 import json
+import os
 import subprocess
+import time
 import unittest
 
-from station import Problem, Station, Unit, hardware
+from station import Problem, Station, Unit, hardware, uuid7
 
 CAPABILITIES = 'capabilities = ["enrol"'
 WRAPPED = [(CAPABILITIES, 'capabilities = ["static-session"')]
@@ -146,6 +149,32 @@ class UnitKeys(unittest.TestCase):
         self.assertEqual(self.keys_of(again), 0)
         self.assertEqual(self.station.sql("SELECT count(*) FROM certificate"), "1")
 
+    def test_identity_keys_of_every_algorithm(self):
+        shows = {"P-384": b"NIST CURVE: P-384", "RSA-2048": b"(2048 bit)", "RSA-3072": b"(3072 bit)",
+                 "Ed25519": b"ED25519"}
+        for i, (algorithm, shown) in enumerate(shows.items()):
+            with self.subTest(algorithm):
+                product, templates = self.product(f'algorithm = "{algorithm}"', wrapped=False)
+                product = product.replace(b'"lock"]', b'"lock", "csr"]', 1)
+                serials = [{"first": f"SN-{i}001", "last": f"SN-{i}100"}]
+                lot = self.station.open_lot((product, templates), serials=serials)["lot"]
+                unit = self.check("1", algorithm, "passed", None, "--csr")
+                der = self.station.sql(f"SELECT hex(der) FROM certificate WHERE serial = 'SN-{i}001'")
+                text = subprocess.run(["openssl", "x509", "-inform", "DER", "-noout", "-text"], check=True,
+                                      input=bytes.fromhex(der), capture_output=True).stdout
+                self.assertIn(shown, text)
+                self.assertIn(b"Signature Algorithm: ecdsa-with-SHA256", text)
+                unit.pull()
+                self.station.emptied("1")
+                unit.insert()   # and it is recognised by that key
+                self.assertEqual(self.station.ended("1", unit.hardware)["code"], "unit.already_passed")
+                unit.pull()
+                self.station.emptied("1")
+                # Its bare key would be another: such firmware is rework, before anything is made for it.
+                self.check("2", f"bare {algorithm}", "rework", "unit.lacks_capability").pull()
+                self.station.emptied("2")
+                self.station.post(f"/lots/{lot}/close")
+
     def test_a_second_certificate_for_the_same_key(self):
         second = ('[[certificate]]\nname = "cloud"\norganization = "Aurora Cloud"\n'
                   'common_name = "lamp-{serial}"\ndays = 400\n\n[label]\n')
@@ -162,6 +191,57 @@ class UnitKeys(unittest.TestCase):
         kept = (self.station.dir / "flash" / unit.hardware).read_bytes()
         first = self.station.sql("SELECT hex(der) FROM certificate")
         self.assertIn(bytes.fromhex(first) + der, kept)
+        # It is denied together with the first.
+        self.station.post("/labels/lost", {"serial": "SN-0001", "reason": "fell behind the line"})
+        self.assertEqual(len(self.journal("certificate.deny")), 2)
+        out = self.station.dir / "evidence"
+        self.station.mintmark("export", out)
+        self.station.mintmark("verify", out, "--key", out / "checkpoint.vkey")
+        number = subprocess.run(["openssl", "x509", "-inform", "DER", "-noout", "-serial"], input=der, check=True,
+                                capture_output=True, text=False).stdout.split(b"=")[1].strip()
+        listed = subprocess.run(["openssl", "crl", "-in", out / "denied.crl", "-noout", "-text"], check=True,
+                                capture_output=True).stdout
+        self.assertIn(b"Serial Number: " + number, listed)
+
+    def officer(self):
+        """Appoints one officer, who does alone what two do elsewhere; answers what runs a command as hers."""
+        token = os.urandom(32).hex()
+        roster = {"roster": uuid7(), "station": self.station.id, "solo": True,
+                  "not_after": time.strftime("%Y-%m-%d", time.gmtime(time.time() + 86400)),
+                  "officers": [{"name": "olga", "credential": hashlib.sha256(token.encode()).hexdigest()}]}
+        path, file = self.station.dir / "owner" / "roster.json", self.station.dir / "token-olga"
+        path.write_text(json.dumps(roster))
+        self.station.mintmark("roster", "sign", path, "--key", self.station.owner_key)
+        self.station.mintmark("roster", "apply", path)
+        file.write_text(token + "\n")
+        file.chmod(0o600)
+        return lambda *words: self.station.mintmark("--token-file", file, *words)
+
+    def test_a_reopened_unit_is_sent_a_successor_of_its_key(self):
+        self.station.open_lot(self.product("accept_unattested = true"))
+        unit = self.check("1", "comes back", "passed", None, "--no-rng")
+        serial = self.station.slot("1")["serial"]
+        unit.pull()
+        self.station.emptied("1")
+        officer = self.officer()
+        act = officer("unit", "reopen", serial, "--reason", "its key was seen", "--new-key").split()[0]
+        officer("act", "confirm", act)
+        unit.insert()
+        again = self.station.ended("1", unit.hardware)
+        self.assertEqual((again["ending"], again["code"], again["serial"]), ("passed", None, serial))
+        self.assertEqual(self.keys_of(unit), 2)
+        self.assertEqual(len(self.journal("key.deliver")), 2)
+        self.assertEqual(self.journal("unit.reopened")[0]["acts"], ["wipe", "new-key"])
+        self.assertEqual([e["reason"] for e in self.journal("certificate.deny")], ["superseded"])
+        self.assertEqual(self.station.sql("SELECT count(*) FROM run_seal"), "0")
+        # It signs with the successor now, and the old certificate is no longer what it has.
+        unit.pull()
+        self.station.emptied("1")
+        unit.insert()
+        self.assertEqual(self.station.ended("1", unit.hardware)["code"], "unit.already_passed")
+        newest = self.station.sql("SELECT hex(der) FROM certificate ORDER BY rowid DESC LIMIT 1")
+        kept = (self.station.dir / "flash" / unit.hardware).read_bytes()
+        self.assertIn(bytes.fromhex(newest), kept)
 
     def test_products_that_contradict_themselves_are_refused(self):
         for lines in ((), ('attestation_key = "00"',), ('attestation_key = "00"', "accept_unattested = true")):

@@ -10,8 +10,8 @@
 #include <exception>
 #include <thread>
 
-// The vault syncs every disk of the machine when a token key was made. What a power cut does is not
-// tried here, and others work on this machine.
+// The vault syncs every disk of the machine when a token key was made and it does not know on which
+// one that is. What a power cut does is not tried here, and others work on this machine.
 extern "C" void sync() noexcept {}
 
 namespace mintmark::sweeps {

@@ -1,6 +1,8 @@
 // Units that come back: what two officers may, and what never comes back.
 #include "station/ledger/returns.hpp"
 
+#include <set>
+
 #include "station.hpp"
 #include "station/words/crypto.hpp"
 
@@ -203,6 +205,28 @@ TEST_F(ReturnsTest, WhoseKeyItIsDecidesTheReason) {
     if (one["type"] == "certificate.deny") entry = one;
   EXPECT_EQ(entry["code"], "hwid.cannot_sign");
   EXPECT_TRUE(from_hex(entry["number"].get<std::string>()));
+}
+
+TEST_F(ReturnsTest, CertificatesBesideTheFirstAreDeniedWithIt) {
+  mintmark::Run run = station.pass(lot, "aa01");
+  Bytes second = station.ca.issue(run.serial), third = station.ca.issue(run.serial);
+  station.write([&](Transaction& db) {
+    runs::record_second_certificate(db, run, "cloud", second);
+    runs::record_second_certificate(db, run, "mesh", third);
+  });
+  EXPECT_EQ(station.read([&](Reader& db) { return runs::second_certificate(db, run, "mesh"); }),
+            third);
+  quarantine("aa01", "hwid.cannot_sign");
+  EXPECT_EQ(reasons(), (Reasons{"keyCompromise", "keyCompromise", "keyCompromise"}));
+  auto denied = station.read([](Reader& db) { return returns::denied(db, journal_size(db)); });
+  EXPECT_EQ(denied[1].certificate, second);
+  EXPECT_EQ(denied[2].certificate, third);
+  std::set<std::string> numbers;
+  for (const Json& one : station.entries())
+    if (one["type"] == "certificate.deny") numbers.insert(one["number"].get<std::string>());
+  EXPECT_EQ(numbers.size(), 3u);
+  quarantine("aa01");
+  EXPECT_EQ(reasons().size(), 3u) << "denied once, for ever";
 }
 
 TEST_F(ReturnsTest, ALostLabelPutsTheUnitAway) {

@@ -146,6 +146,33 @@ TEST(Product, RefusesWithFileLineAndReason) {
   EXPECT_NE(refusal("a = ").find("config.invalid line 1"), std::string::npos);
 }
 
+// The algorithm is for keys that units make and ask for with a PKCS#10 request.
+TEST(Product, TheIdentityKeysAlgorithm) {
+  EXPECT_EQ(Product::parse(lamp(), "lamp.toml").key_algorithm, KeyAlgorithm::p256);
+  const std::string identity = "[identity]\n", can = "\"lock\"]";
+  auto asks = [&](const std::string& line, const std::string& capabilities = "\"lock\", \"csr\"]") {
+    std::string text = with(can, capabilities);
+    text.replace(text.find(identity), identity.size(), identity + line + "\n");
+    return text;
+  };
+  for (const char* word : {"P-256", "P-384", "RSA-2048", "RSA-3072", "Ed25519"}) {
+    Product p =
+        Product::parse(asks("algorithm = \"" + std::string(word) + "\""), std::string("lamp.toml"));
+    EXPECT_EQ(mintmark::word(p.key_algorithm), word);
+  }
+  const Bad cases[] = {{"algorithm = \"RSA-1024\"", "", "identity.algorithm: must be \"P-256\""},
+                       {"algorithm = \"p256\"", "", "identity.algorithm: must be"},
+                       {"algorithm = \"P-384\"", "\"lock\"]", "needs units with the capability"}};
+  for (const Bad& bad : cases) {
+    std::string said = refusal(*bad.to == 0 ? asks(bad.from) : asks(bad.from, bad.to));
+    EXPECT_NE(said.find(bad.says), said.npos) << bad.from << " -> " << said;
+  }
+  std::string rsa = asks("algorithm = \"RSA-2048\"") +
+                    "\n[[certificate]]\nname = \"cloud\"\norganization = \"Aurora\"\n"
+                    "common_name = \"x\"\ndays = 9\n";
+  EXPECT_NE(refusal(rsa).find("has no room in a unit"), std::string::npos);
+}
+
 TEST(Product, FirmwareIsComparedNumberByNumber) {
   EXPECT_TRUE(firmware_below("1.9", "1.10.0"));
   EXPECT_FALSE(firmware_below("1.10", "1.10.0"));

@@ -1,0 +1,33 @@
+// Room for a lot, before it is opened.
+#include "station/line/room.hpp"
+
+#include <gtest/gtest.h>
+
+#include "tests/unit/fault_of.hpp"
+
+namespace mintmark {
+namespace {
+
+TEST(Room, IsMeasuredForEveryUnitOnEveryDisk) {
+  std::uint64_t free = free_space("/tmp");
+  auto fit = static_cast<std::int64_t>((free - kRoomForAny) / kRoomForUnit);
+  EXPECT_EQ(fault_of([&] { must_have_room({"/tmp"}, fit / 2); }), "");
+  EXPECT_EQ(fault_of([&] { must_have_room({"/tmp"}, fit * 2); }), "disk.no_room");
+  EXPECT_EQ(fault_of([&] { must_have_room({"/tmp", "/proc"}, 1); }), "disk.no_room");
+  EXPECT_EQ(fault_of([&] { must_have_room({"/nowhere/at/all"}, 1); }), "disk.no_room");
+  EXPECT_EQ(fault_of([&] { must_have_room({}, 1); }), "");
+}
+
+TEST(Room, SaysWhereAndHowMuch) {
+  try {
+    must_have_room({"/proc"}, 1600);
+    FAIL();
+  } catch (const Fault& fault) {
+    EXPECT_EQ(fault.args().at("path"), "/proc");
+    EXPECT_EQ(fault.args().at("free"), "0");
+    EXPECT_EQ(fault.args().at("needed"), "164");
+  }
+}
+
+}  // namespace
+}  // namespace mintmark
