@@ -47,8 +47,8 @@ struct WrappedKey {
   WrapKdf kdf = WrapKdf::x963_sha256;
   Bytes wrapped;  // PKCS#8 PrivateKeyInfo (RFC 5208), perhaps with zeros behind it, wrapped
   Bytes spki;     // of the new key, DER
-  // By the new key over wrapped_request(): ECDSA (r, s) with SHA-256, or SHA-384 for P-384;
-  // RSASSA-PKCS1-v1_5 with SHA-256; or Ed25519.
+  // By the new key over the SHA-256 digest of wrapped_request(): ECDSA (r, s), RSASSA-PKCS1-v1_5,
+  // or Ed25519 with the digest for its message.
   Bytes signature;
 };
 

@@ -1,7 +1,6 @@
 #include "hsm/wrapping.hpp"
 
 #include <openssl/evp.h>
-#include <openssl/sha.h>
 
 #include <algorithm>
 #include <array>
@@ -127,16 +126,11 @@ Bytes spki_of(Session& session, const Recipe& recipe, CK_OBJECT_HANDLE open) {
   }
 }
 
-// CKM_ECDSA signs a digest; the others digest themselves.
+// CKM_SHA256_RSA_PKCS digests by itself.
 Bytes sign_request(Session& session, const Recipe& recipe, CK_OBJECT_HANDLE key,
                    const Bytes& request) {
-  Bytes data = request;
-  if (recipe.algorithm == KeyAlgorithm::p256) data = to_bytes(sha256(request));
-  if (recipe.algorithm == KeyAlgorithm::p384) {
-    data.resize(SHA384_DIGEST_LENGTH);
-    SHA384(request.data(), request.size(), data.data());
-  }
-  return session.sign(recipe.sign, key, data);
+  bool is_rsa = recipe.type == CKK_RSA;
+  return session.sign(recipe.sign, key, is_rsa ? request : to_bytes(sha256(request)));
 }
 
 }  // namespace

@@ -1,5 +1,6 @@
 #include "station/credential/attestation.hpp"
 
+#include "station/credential/key_check.hpp"
 #include "station/words/crypto.hpp"
 #include "station/words/fault.hpp"
 
@@ -15,9 +16,9 @@ void check_attestation(View maker, const HardwareId& unit, View spki, View attes
 }
 
 void check_wrapped_request(const WrappedKey& key, const UnitKeyOrder& order) {
-  if (!p256_point(key.spki)) throw Fault("identity.bad_key", of(order.hardware_id));
+  check_key(key.spki, order.algorithm);
   Digest digest = sha256(wrapped_request(wrap_context(order, key.point), key.spki));
-  if (!p256_verify(key.spki, digest, key.signature))
+  if (!identity_verify(key.spki, digest, key.signature))
     throw Fault("identity.bad_signature", of(order.hardware_id));
 }
 

@@ -72,6 +72,20 @@ Product read_product(const Order& order, const OrderFiles& files) {
   return product;
 }
 
+// What the token cannot do for units is found by doing it, before the first of them sits in a slot.
+// Nothing of the trial stays.
+void try_wrapping(Vault& vault, const Product& product) {
+  UnitKeyOrder trial(HardwareId("trial", "00"), Bytes(16), EphemeralKey().point(),
+                     product.key_algorithm);
+  try {
+    vault.make_unit_key(trial);
+  } catch (const Fault& fault) {
+    if (fault.code() != "token.refused") throw;
+    throw Fault("product.token_lacks", {{"algorithm", std::string(word(product.key_algorithm))},
+                                        {"reason", fault.what()}});
+  }
+}
+
 // A label shows a password, so it is read into nothing but locked memory; empty where there is
 // none.
 Secret read_label(const std::string& path) {
@@ -101,6 +115,8 @@ Task<Lot> Line::Impl::open_lot(Actor actor, OrderFiles files) {
   for (const LabelPlace& place : product.labels)
     templates.emplace_back(place.place, std::string(text(files.templates.at(place.place))));
 
+  auto attempt = [&] { try_wrapping(*services_.vault, product); };
+  if (product.wrapped_key) co_await on(*services_.token_pool, attempt);
   auto draw = [&] { return uuid_v7(services_.vault->random(16)); };
   std::string id = co_await on(*services_.token_pool, draw);
   std::string seal_key = "mintmark-lot-" + id;

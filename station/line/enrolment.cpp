@@ -184,7 +184,7 @@ Task<KeyDelivery> Enrolment::make_wrapped(const Bytes& static_spki) {
   Bytes spki;
   auto make = [&] {
     UnitKeyOrder order(p_.hardware_id(), p_.run.id_bytes(),
-                       p256_point(static_spki).value_or(Bytes()));
+                       p256_point(static_spki).value_or(Bytes()), p_.product.key_algorithm);
     WrappedKey key = services_.vault->make_unit_key(order);
     check_wrapped_request(key, order);
     delivery = KeyDelivery(key.point, std::string(word(key.kdf)), key.wrapped, order.run);

@@ -269,6 +269,10 @@ void read_attestation(TomlTable& table, Product& out) {
   }
 }
 
+bool is_rsa(KeyAlgorithm algorithm) {
+  return algorithm == KeyAlgorithm::rsa2048 || algorithm == KeyAlgorithm::rsa3072;
+}
+
 void read_algorithm(TomlTable& table, Product& out) {
   auto algorithm = key_algorithm_from(table.string_or("algorithm", "P-256"));
   if (!algorithm)
@@ -276,9 +280,9 @@ void read_algorithm(TomlTable& table, Product& out) {
                  "must be \"P-256\", \"P-384\", \"RSA-2048\", \"RSA-3072\" or \"Ed25519\"");
   out.key_algorithm = *algorithm;
   if (*algorithm == KeyAlgorithm::p256) return;
-  if (out.wrapped_key)
-    table.refuse("algorithm", "must be \"P-256\" for a key that is sent wrapped");
-  if (!out.capabilities.contains("csr"))
+  if (out.wrapped_key && is_rsa(*algorithm))
+    table.refuse("algorithm", "of RSA makes keys that are too large to be sent wrapped");
+  if (!out.wrapped_key && !out.capabilities.contains("csr"))
     table.refuse("algorithm", "other than \"P-256\" needs units with the capability 'csr'");
   if (out.easy_connect) table.refuse("algorithm", "must be \"P-256\" for [easy_connect]");
 }
@@ -312,9 +316,7 @@ void read_certificates(TomlTable& table, Product& out) {
     out.certificates.push_back(std::move(profile));
   }
   if (out.certificates.size() > 2) table.refuse("certificate", "may be given twice at most");
-  bool is_rsa =
-      out.key_algorithm == KeyAlgorithm::rsa2048 || out.key_algorithm == KeyAlgorithm::rsa3072;
-  if (is_rsa && !out.certificates.empty())
+  if (is_rsa(out.key_algorithm) && !out.certificates.empty())
     table.refuse("certificate", "has no room in a unit beside the IDevID of an RSA key");
 }
 

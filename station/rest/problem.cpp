@@ -50,6 +50,7 @@ constexpr Row kRows[] = {
     {"order.expired", 422},
     {"order.product_differs", 422},
     {"product.digest", 422},
+    {"product.token_lacks", 422},
     {"template.digest", 422},
     {"template.missing", 422},
     {"template.invalid", 422},

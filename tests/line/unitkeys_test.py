@@ -74,6 +74,23 @@ class UnitKeys(unittest.TestCase):
         # One with an --rng has no place here; one without has none in an ordinary product.
         self.check("4", "ordinary", "rework", "unit.lacks_capability")
 
+    def test_a_wrapped_key_of_another_algorithm(self):
+        self.station.open_lot(self.product("accept_unattested = true", 'algorithm = "P-384"'))
+        unit = self.check("1", "static P-384", "passed", None, "--no-rng")
+        self.assertEqual(self.keys_of(unit), 1)
+        der = self.station.sql("SELECT hex(der) FROM certificate")
+        text = subprocess.run(["openssl", "x509", "-inform", "DER", "-noout", "-text"], check=True,
+                              input=bytes.fromhex(der), capture_output=True).stdout
+        self.assertIn(b"NIST CURVE: P-384", text)
+        self.assertEqual(self.station.sql("SELECT count(*) FROM run_seal"), "0")
+
+    def test_what_the_token_cannot_wrap_is_said_when_the_lot_is_opened(self):
+        # SoftHSM2 2.6.1 makes Ed25519 keys and cannot wrap them.
+        with self.assertRaises(Problem) as refused:
+            self.station.open_lot(self.product("accept_unattested = true", 'algorithm = "Ed25519"'))
+        self.assertEqual(refused.exception.code, "product.token_lacks")
+        self.assertEqual(self.station.sql("SELECT count(*) FROM lot"), "0")
+
     def test_a_key_that_did_not_arrive_is_sent_again(self):
         self.station.open_lot(self.product("accept_unattested = true"))
         unit = Unit(self.station, "1", hardware("cut"), "--no-rng", "--baud", "9600")
@@ -171,8 +188,9 @@ class UnitKeys(unittest.TestCase):
                 unit.pull()
                 self.station.emptied("1")
                 # Its bare key would be another: such firmware is rework, before anything is made for it.
-                self.check("2", f"bare {algorithm}", "rework", "unit.lacks_capability").pull()
-                self.station.emptied("2")
+                bare = self.station.slots[1 + i % 3]
+                self.check(bare, f"bare {algorithm}", "rework", "unit.lacks_capability").pull()
+                self.station.emptied(bare)
                 self.station.post(f"/lots/{lot}/close")
 
     def test_a_second_certificate_for_the_same_key(self):

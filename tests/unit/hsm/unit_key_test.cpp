@@ -75,9 +75,7 @@ bool request_holds(const WrappedKey& sent, const UnitKeyOrder& order) {
   Bytes message = wrapped_request(wrap_context(order, sent.point), sent.spki);
   Bytes signature = as_der(sent, order.algorithm);
   EvpKey key = public_key(sent.spki);
-  const EVP_MD* digest = order.algorithm == KeyAlgorithm::p384      ? EVP_sha384()
-                         : order.algorithm == KeyAlgorithm::ed25519 ? nullptr
-                                                                    : EVP_sha256();
+  const EVP_MD* digest = EVP_sha256();
   std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)> context(EVP_MD_CTX_new(),
                                                                   &EVP_MD_CTX_free);
   return key && EVP_DigestVerifyInit(context.get(), nullptr, digest, nullptr, key.get()) == 1 &&

@@ -80,6 +80,21 @@ TEST(Rfc6979, AppendixA25) {
             "019f4113742a2b14bd25926b49c649155f267e60d3814b4c0cc84250e46f0083");
 }
 
+TEST(Rfc6979, AppendixA26) {
+  Bytes key =
+      hex("6B9D3DAD2E1B8C1C05B19875B6659F4DE23C3B667BF297BA9AA47740787137D8"
+          "96D5724E4C70A825F872C9EA60D2EDF5");
+  mu_span part = mu_text("sample");
+  Bytes digest(32), signature(96);
+  EXPECT_TRUE(mu_sha256(&part, 1, digest.data()));
+  EXPECT_TRUE(mu_p384_sign_deterministic(key.data(), digest.data(), signature.data()));
+  EXPECT_EQ(to_hex(signature),
+            "21b13d1e013c7fa1392d03c5f99af8b30c570c6f98d4ea8e354b63a21d3daa33"
+            "bde1e888e63355d92fa2b3c36d8fb2cd"
+            "f3aa443fb107745bf4bd77cb3891674632068a10ca67e3d45db2266fa7d1feeb"
+            "efdc63eccd1ac42ec0cb8668a4fa0ab0");
+}
+
 TEST(Rfc6979, KeysOutsideOfTheOrderDoNotSign) {
   Bytes digest(32, 7), signature(64);
   for (std::uint8_t byte : {0x00, 0xff}) {
@@ -125,19 +140,18 @@ TEST(StaticVectors, Session) {
 
 TEST(StaticVectors, WrappedKeyBothWays) {
   mu_fuses fuses = fuses_with(2);
-  Bytes hw = hex("0011223344556677"), key(32), point(65);
+  Bytes hw = hex("0011223344556677");
+  mu_key key{};
   for (bool cbc : {false, true}) {
     mu_wrapped_key in{};
     memcpy(in.e_token, kTokenPoint.data(), sizeof in.e_token);
     memcpy(in.run, kRun.data(), sizeof in.run);
     in.aes_cbc_data = cbc;
     in.wrapped = cbc ? span(kWrappedCbc) : span(kWrappedX963);
-    ASSERT_TRUE(
-        mu_unwrap_key(&fuses, mu_text("demo-otp"), span(hw), &in, key.data(), point.data()));
-    EXPECT_EQ(key, Bytes(32, 3));
+    ASSERT_TRUE(mu_unwrap_key(&fuses, mu_text("demo-otp"), span(hw), &in, &key));
+    EXPECT_EQ(Bytes(key.data, key.data + key.size), Bytes(32, 3));
     in.run[0] ^= 1;
-    EXPECT_FALSE(
-        mu_unwrap_key(&fuses, mu_text("demo-otp"), span(hw), &in, key.data(), point.data()));
+    EXPECT_FALSE(mu_unwrap_key(&fuses, mu_text("demo-otp"), span(hw), &in, &key));
   }
 }
 
