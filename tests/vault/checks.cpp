@@ -134,14 +134,20 @@ void Checks::passed_rightly(Station& station, MemoryUnit& unit) {
   const Bytes& password = injected_[hw];
   if (!unit.locked() || !unit.certified()) violation("passed, and not locked or not certified");
   if (password.empty() || !unit.lets_in(password)) violation("passed without its password");
-  Digest fingerprint = station.vault.fingerprint(password);
   std::vector<Bytes> valid = out.rows(
       "SELECT f.value FROM fingerprint f JOIN unit u ON u.id = f.unit "
-      "LEFT JOIN burn b ON b.fingerprint = f.id WHERE u.hw = ? AND f.class = 'password' "
+      "LEFT JOIN burn b ON b.fingerprint = f.id WHERE u.hw = ? AND f.class <> 'identity' "
       "AND b.fingerprint IS NULL",
       hw);
-  if (valid.size() != 1 || !equal(valid.front(), fingerprint))
-    violation("the password of a unit that passed is not the ledger's");
+  std::vector<Bytes> kept = unit.raw_secrets();
+  kept.push_back(password);
+  for (const Bytes& secret : kept)
+    if (!contains(valid, station.vault.fingerprint(secret)))
+      violation("a unit that passed keeps a secret that is not the ledger's");
+  if (valid.size() != kept.size())
+    violation("the ledger has secrets that the unit which passed has not");
+  if (!keys_.emplace(unit.spki(), hw).second && keys_[unit.spki()] != hw)
+    violation("two units have one key");
   std::string run = out.one(
       "SELECT run.id FROM run JOIN unit ON unit.id = run.unit WHERE unit.hw = ? AND ending = "
       "'passed'",

@@ -24,6 +24,7 @@ class Checks {
 
  private:
   std::map<Bytes, std::string> owner_;     // secret: hardware id
+  std::map<Bytes, std::string> keys_;      // of units that passed: hardware id
   std::map<std::string, Bytes> injected_;  // hardware id: what it was given last
   std::vector<Bytes> recent_;              // not yet searched for
   std::string fault_;

@@ -7,6 +7,7 @@
 #include <fstream>
 #include <iterator>
 #include <stdexcept>
+#include <utility>
 
 #include "station/credential/idevid.hpp"
 #include "station/words/clock.hpp"
@@ -22,7 +23,25 @@ static Bytes read_example(const std::string& name) {
   return {std::istreambuf_iterator<char>(file), {}};
 }
 
-Owner::Owner() : key_(EVP_PKEY_Q_keygen(nullptr, nullptr, "ED25519")) {}
+static void replace(Bytes& file, const std::string& what, const std::string& with) {
+  std::string out(text(file));
+  std::size_t at = out.find(what);
+  if (at == std::string::npos) throw std::runtime_error("no " + what + " in the product");
+  file = to_bytes(view(out.replace(at, what.size(), with)));
+}
+
+Bytes product_of(const Article& article) {
+  Bytes out = read_example(article.product);
+  if (article.has_generator) return out;
+  replace(out, "\"enrol\"", "\"static-session\"");
+  replace(out, "[identity]\n", "[identity]\nkey = \"wrapped\"\naccept_unattested = true\n");
+  return out;
+}
+
+Bytes label_of(const Article& article) { return read_example(article.label); }
+
+Owner::Owner(Article article)
+    : article_(std::move(article)), key_(EVP_PKEY_Q_keygen(nullptr, nullptr, "ED25519")) {}
 Owner::~Owner() { EVP_PKEY_free(key_); }
 
 Bytes Owner::public_key() const {
@@ -34,13 +53,14 @@ Bytes Owner::public_key() const {
 
 OrderFiles Owner::order(const std::string& station, int number, int quantity) const {
   OrderFiles out;
-  out.product = read_example("lamp.toml");
-  out.templates["device"] = read_example("label-device.zpl");
+  out.product = product_of(article_);
+  out.templates["device"] = label_of(article_);
   std::string prefix = "L" + std::to_string(number) + "-";
   Json json;
   json["order"] = uuid_v7(random_bytes(16));
   json["station"] = station;
-  json["product"] = {{"name", "Aurora Lamp"}, {"number", 1}, {"sha256", hex(sha256(out.product))}};
+  json["product"] = {
+      {"name", article_.name}, {"number", article_.number}, {"sha256", hex(sha256(out.product))}};
   json["quantity"] = quantity;
   json["spares"] = 0;
   json["serials"] = Json::array({{{"first", prefix + "000001"}, {"last", prefix + "009999"}}});

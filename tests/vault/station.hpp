@@ -17,17 +17,19 @@ struct evp_pkey_st;
 
 namespace mintmark {
 
-// The owner: a key, and the example product and label of the lamp.
+// The owner: a key, and what he has made.
 class Owner {
  public:
-  Owner();
+  explicit Owner(Article article = kLamp);
   ~Owner();
   Owner(const Owner&) = delete;
   Owner& operator=(const Owner&) = delete;
   Bytes public_key() const;
+  const Article& article() const { return article_; }
   OrderFiles order(const std::string& station, int number, int quantity) const;
 
  private:
+  Article article_;
   evp_pkey_st* key_;
 };
 

@@ -4,6 +4,7 @@
 #include <stdexcept>
 #include <utility>
 
+#include "station/line/recipe.hpp"
 #include "station/words/crypto.hpp"
 
 namespace mintmark {
@@ -17,21 +18,31 @@ void append(void* out, mu_span frame, bool /*last*/) {
   bytes->insert(bytes->end(), frame.data, frame.data + frame.size);
 }
 
+// What a chip's maker does once.
+const mu_fuses* burn_fuses(mu_fuses& fuses) {
+  Bytes point(MU_POINT);
+  if (!mu_p256_generate(fuses.key, point.data())) throw std::runtime_error("fuses of a unit");
+  mu_spki_from_point(point.data(), fuses.spki);
+  return &fuses;
+}
+
 }  // namespace
 
-MemoryUnit::MemoryUnit(const std::filesystem::path& directory, const std::string& hardware)
+MemoryUnit::MemoryUnit(const std::filesystem::path& directory, const std::string& hardware,
+                       const Article& article)
     : hardware_(hardware), path_((directory / ("flash-" + hardware)).string()) {
   Bytes raw = HardwareId("demo-otp", hardware).raw();
   config_.src = "demo-otp";
   config_.hw_size = raw.size();
   std::copy(raw.begin(), raw.end(), config_.hw);
-  config_.model = "LAMP-3";
+  config_.model = article.model.c_str();
   config_.firmware = "1.4.0";
   config_.secure_boot = true;
   config_.policy = MU_RESET_OWN_CREDENTIAL;
   config_.feature = "relay";
   config_.iterations = 1000;
   config_.max_failures = 10;
+  if (!article.has_generator) config_.fuses = burn_fuses(fuses_);
   start();
 }
 
@@ -71,6 +82,16 @@ Bytes MemoryUnit::spki() const {
 bool MemoryUnit::lets_in(View password) const {
   const mu_verifier* verifier = mu_find_credential(&unit_->store.accounts.factory, kName);
   return verifier != nullptr && mu_verify(verifier, mu_bytes(password.data(), password.size()));
+}
+
+std::vector<Bytes> MemoryUnit::raw_secrets() const {
+  std::vector<Bytes> out;
+  const mu_raw_list& raw = unit_->store.raw;
+  for (const mu_raw* one = raw.list; one != raw.list + raw.count; ++one) {
+    bool is_public = text(View(one->name, one->name_size)) == kWifiSsid;
+    if (!is_public) out.push_back(to_bytes(View(one->value, one->value_size)));
+  }
+  return out;
 }
 
 // Bytes go straight into the unit's code and its answer straight out.
@@ -148,7 +169,7 @@ class MemorySlot::Watch : public Protocol {
     return inner_.inject(std::move(name), canonical);
   }
   Task<UnitError> inject_raw(std::string name, const Secret& value) override {
-    note(value);
+    if (name != kWifiSsid) note(value);  // the network's name is public
     return inner_.inject_raw(std::move(name), value);
   }
   Task<Proof> prove_raw(std::string name, const Secret& value) override {

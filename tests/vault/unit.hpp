@@ -5,9 +5,11 @@
 #include <filesystem>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "fixtures/smp_unit.hpp"
 #include "station/line/passage.hpp"
+#include "tests/vault/article.hpp"
 
 extern "C" {
 #include "flash_file.h"
@@ -19,7 +21,8 @@ namespace mintmark {
 class MemoryUnit {
  public:
   // `hardware`: 8 bytes in hex. Its flash is a file in `directory`.
-  MemoryUnit(const std::filesystem::path& directory, const std::string& hardware);
+  MemoryUnit(const std::filesystem::path& directory, const std::string& hardware,
+             const Article& article);
   ~MemoryUnit();
   MemoryUnit(const MemoryUnit&) = delete;
   MemoryUnit& operator=(const MemoryUnit&) = delete;
@@ -33,12 +36,14 @@ class MemoryUnit {
   bool certified() const { return unit_->store.certified; }
   Bytes spki() const;  // of its certified key
   bool has_password() const { return unit_->store.accounts.factory.count > 0; }
-  bool lets_in(View password) const;  // as its factory credential
+  bool lets_in(View password) const;       // as its factory credential
+  std::vector<Bytes> raw_secrets() const;  // the values that it keeps as they are
 
  private:
   void start();
 
   std::string hardware_, path_;
+  mu_fuses fuses_{};
   mu_config config_{};
   std::unique_ptr<mu_flash> flash_ = std::make_unique<mu_flash>();
   std::unique_ptr<mu_unit> unit_ = std::make_unique<mu_unit>();
