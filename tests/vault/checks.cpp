@@ -136,7 +136,7 @@ void Checks::passed_rightly(Station& station, MemoryUnit& unit) {
   if (password.empty() || !unit.lets_in(password)) violation("passed without its password");
   std::vector<Bytes> valid = out.rows(
       "SELECT f.value FROM fingerprint f JOIN unit u ON u.id = f.unit "
-      "LEFT JOIN burn b ON b.fingerprint = f.id WHERE u.hw = ? AND f.class <> 'identity' "
+      "LEFT JOIN burn b ON b.fingerprint = f.id WHERE u.hw = ? AND f.class <> 'identity-key' "
       "AND b.fingerprint IS NULL",
       hw);
   std::vector<Bytes> kept = unit.raw_secrets();
