@@ -19,7 +19,7 @@ std::uint64_t free_space(const std::string& directory) {
   return static_cast<std::uint64_t>(disk.f_bavail) * disk.f_frsize;
 }
 
-void must_have_room(const std::vector<std::string>& directories, std::int64_t units) {
+void must_have_room(std::span<const std::string> directories, std::int64_t units) {
   std::uint64_t needed = room_for(units);
   for (const std::string& directory : directories) {
     std::uint64_t free = free_space(directory);

@@ -4,8 +4,8 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string>
-#include <vector>
 
 namespace mintmark {
 
@@ -25,6 +25,6 @@ std::uint64_t free_space(const std::string& directory);
 
 // Fault("disk.no_room", path, free and needed in MiB) where one of the directories has no room for
 // so many more units.
-void must_have_room(const std::vector<std::string>& directories, std::int64_t units);
+void must_have_room(std::span<const std::string> directories, std::int64_t units);
 
 }  // namespace mintmark

@@ -2,8 +2,8 @@
 #pragma once
 
 #include <chrono>
+#include <span>
 #include <string>
-#include <vector>
 
 #include "fixtures/slot.hpp"
 #include "hsm/vault.hpp"
@@ -32,7 +32,7 @@ struct Services {
   const SpoolSink* scanned_spool = nullptr;
   int checkpoint_every = 1000;  // journal entries
   // What must have room before a lot is opened: the ledger's, and the token's where it has one.
-  std::vector<std::string> directories;
+  std::span<const std::string> directories;
   WhenAway when_away = WhenAway::wait;
   std::chrono::milliseconds first_probe{100};  // of an absent token; the pause doubles up to 100 x
   TokenWatch* token = nullptr;  // the line's own; without one no run waits for the token

@@ -49,6 +49,7 @@ class Station {
  public:
   explicit Station(const Config& config)
       : config_(config),
+        directories_(written_directories(config)),
         vault_(config.token),
         tokens_(static_cast<std::size_t>(config.token.sessions)),
         ledger_(config.ledger()),
@@ -91,8 +92,7 @@ class Station {
     if (config_.simulate_scanner && ledger_.birth().demo) out.scanned_spool = &sink_;
     out.checkpoint_every = config_.checkpoint_every;
     out.when_away = config_.when_away;
-    out.directories.push_back(config_.state_dir);
-    if (auto tokens = token_directory(config_.token)) out.directories.push_back(*tokens);
+    out.directories = directories_;
     return out;
   }
 
@@ -125,7 +125,14 @@ class Station {
     co_return out;
   }
 
+  static std::vector<std::string> written_directories(const Config& config) {
+    std::vector<std::string> out = {config.state_dir};
+    if (auto tokens = token_directory(config.token)) out.push_back(std::move(*tokens));
+    return out;
+  }
+
   const Config& config_;
+  const std::vector<std::string> directories_;
   asio::io_context io_{1};
   Vault vault_;
   asio::thread_pool tokens_;
