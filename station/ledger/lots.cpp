@@ -208,11 +208,25 @@ std::optional<std::string> stopped(Reader& db) {
   return db.value<std::string>("SELECT stop_code FROM station_state WHERE stop_code <> ''");
 }
 
-void clear_stop(Transaction& db, const Actor& actor, const std::string& reason) {
-  auto code = stopped(db);
-  if (!code) return;
+void check_resume_issuing(Reader& db, const Act& act) {
+  if (!act.arguments.empty())
+    throw Fault("act.arguments", {{"field", act.arguments.begin().key()}});
+  if (stopped(db) != act.subject)
+    throw Fault("station.not_stopped", {{"code", act.subject.substr(0, 64)}});
+}
+
+void resume_issuing(Transaction& db, const Actor& actor, const Act& act) {
+  check_resume_issuing(db, act);
   db.exec("UPDATE station_state SET stop_code = '', stop_detail = ''");
-  db.journal(actor, "station.resume", {{"code", *code}, {"reason", reason}});
+  db.journal(actor, "station.resume",
+             {{"code", act.subject},
+              {"act", act.id},
+              {"reason", act.reason},
+              {"officers", {act.proposed_by, act.confirmed_by}},
+              {"solo", act.solo}});
+  for (const Act& other : acts::list(db, false))
+    if (other.kind == act.kind && other.state == "proposed")
+      acts::withdraw(db, actor.name, other.id);
 }
 
 }  // namespace mintmark::lots

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "station/ledger/ledger.hpp"
+#include "station/ledger/acts.hpp"
 
 namespace mintmark {
 
@@ -60,12 +60,16 @@ Lot resume(Transaction& db, const Actor& actor, const std::string& lot);
 Lot get(Reader& db, const std::string& lot);  // Fault "lot.unknown"
 std::vector<Lot> list(Reader& db);
 
-// A broken random generator or a tampered ledger stops the whole station; an officer's act clears
-// it.
+// A broken random generator or a tampered ledger stops the whole station. What it stopped for is the
+// subject of the act "station.resume" of two officers, by which it goes on.
 void stop_issuing(Transaction& db, const Actor& actor, const std::string& code,
                   const std::string& detail);
 std::optional<std::string> stopped(Reader& db);  // the code
-void clear_stop(Transaction& db, const Actor& actor, const std::string& reason);
+// Fault "station.not_stopped" where it did not stop for this.
+void check_resume_issuing(Reader& db, const Act& act);
+// In the transaction that confirms. Journals "station.resume" with act, reason and both names. Other
+// proposals to go on are withdrawn: none of them may outlive the stop that it was about.
+void resume_issuing(Transaction& db, const Actor& actor, const Act& act);
 
 }  // namespace lots
 }  // namespace mintmark

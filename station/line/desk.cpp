@@ -306,12 +306,6 @@ Task<void> Line::Impl::resume_slot(Actor actor, std::string slot) {
   co_await refresh();
 }
 
-Task<void> Line::Impl::resume_station(Actor actor, std::string reason) {
-  auto act = [&](Transaction& db) { lots::clear_stop(db, actor, reason); };
-  co_await services_.ledger->transact(act);
-  co_await refresh();
-}
-
 Task<std::string> Line::Impl::checkpoint(Actor actor, std::string nonce) {
   if (!nonce.empty()) {
     auto note = [&](Transaction& db) { note_nonce(db, actor, nonce); };

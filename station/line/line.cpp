@@ -119,9 +119,7 @@ Task<void> Line::abandon(Actor actor, std::string run, std::string reason) {
 Task<void> Line::resume_slot(Actor actor, std::string slot) {
   return impl_->resume_slot(std::move(actor), std::move(slot));
 }
-Task<void> Line::resume_station(Actor actor, std::string reason) {
-  return impl_->resume_station(std::move(actor), std::move(reason));
-}
+Task<void> Line::look_again() { return impl_->refresh(); }
 Task<std::string> Line::checkpoint(Actor actor, std::string nonce) {
   return impl_->checkpoint(std::move(actor), std::move(nonce));
 }

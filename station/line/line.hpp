@@ -58,7 +58,8 @@ class Line {
   Task<void> lose_label(Actor actor, std::string serial, std::string reason);
   Task<void> abandon(Actor actor, std::string run, std::string reason);
   Task<void> resume_slot(Actor actor, std::string slot);
-  Task<void> resume_station(Actor actor, std::string reason);
+  // The ledger was changed by somebody else: whoever waits for such a change sees it.
+  Task<void> look_again();
   // A checkpoint that the token signed over everything committed so far (the signed note's bytes).
   Task<std::string> checkpoint(Actor actor, std::string nonce);
 

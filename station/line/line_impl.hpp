@@ -54,7 +54,6 @@ class Line::Impl : public std::enable_shared_from_this<Line::Impl> {
   Task<void> lose_label(Actor actor, std::string serial, std::string reason);
   Task<void> abandon(Actor actor, std::string run, std::string reason);
   Task<void> resume_slot(Actor actor, std::string slot);
-  Task<void> resume_station(Actor actor, std::string reason);
   Task<std::string> checkpoint(Actor actor, std::string nonce);
   Task<void> checkpoint_when_due();
   Task<void> destroy_left_keys();

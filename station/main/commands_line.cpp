@@ -223,6 +223,12 @@ void add_scan(CLI::App& app, Context& context) {
   });
 }
 
+std::string stopped_for(Context& context) {
+  Json health = context.client().get("/health");
+  if (health["status"] != "stopped") throw Fault("station.not_stopped", {{"code", "-"}});
+  return health["reason"].get<std::string>();
+}
+
 }  // namespace
 
 void add_line_commands(CLI::App& app, Context& context) {
@@ -237,10 +243,12 @@ void add_line_commands(CLI::App& app, Context& context) {
   auto* station = app.add_subcommand("station", "the whole station");
   station->require_subcommand(1);
   auto reason = std::make_shared<std::string>();
-  auto* resume = station->add_subcommand("resume", "let a stopped station issue again (officer)");
-  resume->add_option("--reason", *reason)->required();
+  auto* resume =
+      station->add_subcommand("resume", "two officers: let a station that stopped issue again");
+  resume->add_option("--reason", *reason, "for the journal: what was looked at, what was found")
+      ->required();
   resume->callback([reason, &context] {
-    context.client().post("/station/resume", {{"reason", *reason}});
+    propose_act(context, "station.resume", stopped_for(context), Json::object(), *reason);
   });
 }
 

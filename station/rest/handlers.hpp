@@ -13,7 +13,7 @@ using Handler = Task<Response>(Desk&, Call&);
 
 Handler page_file;
 Handler health, doctor, open_session, show_session, close_session;
-Handler slots, events, resume_slot, resume_station;
+Handler slots, events, resume_slot;
 Handler list_lots, show_lot, open_lot, close_lot, pause_lot, resume_lot;
 Handler list_units, show_unit, show_run, abandon_run, scan, void_label, lose_label;
 Handler export_journal, export_checkpoint, export_vkey, export_units, export_certs, export_cert,

@@ -122,6 +122,7 @@ Task<Response> confirm_act(Desk& desk, Call& call) {
   Act act = co_await desk.services.ledger->transact(confirm);
   const ActKind& kind = kind_of(desk, act.kind);
   if (kind.perform != nullptr) act = co_await perform_act(desk, kind, act);
+  co_await desk.line.look_again();
   co_return json_response(act_json(act));
 }
 

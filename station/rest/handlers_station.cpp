@@ -177,13 +177,5 @@ Task<Response> resume_slot(Desk& desk, Call& call) {
   co_return Response();
 }
 
-Task<Response> resume_station(Desk& desk, Call& call) {
-  Fields fields(call.request.body);
-  std::string reason = fields.text("reason");
-  fields.finish();
-  co_await desk.line.resume_station(call.actor(), std::move(reason));
-  co_return Response();
-}
-
 }  // namespace handlers
 }  // namespace mintmark

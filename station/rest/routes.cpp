@@ -28,7 +28,6 @@ constexpr Route kRoutes[] = {
     {"GET", "/api/v1/slots", kHouse, "", slots},
     {"GET", "/api/v1/events", kHouse, "", events},
     {"POST", "/api/v1/slots/{name}/resume", kLead, "", resume_slot},
-    {"POST", "/api/v1/station/resume", kOfficer, "", resume_station},
 
     {"GET", "/api/v1/lots", kAnyone, "", list_lots},
     {"GET", "/api/v1/lots/{id}", kAnyone, "", show_lot},

@@ -206,6 +206,23 @@ class Back(unittest.TestCase):
         self.station.post("/scan", {"unit": "SLOT:1", "symbol": again["symbol"]})
         self.goes(unit, "passed")
 
+    def test_a_stopped_station_goes_on_by_two_officers(self):
+        s = self.station
+        self.assertNotEqual(self.as_officer("olga", "station", "resume", "--reason", "none", check=False).returncode, 0)
+        s.stop()   # as broken randomness leaves it
+        subprocess.run(["sqlite3", s.dir / "ledger.db", "UPDATE station_state SET stop_code = 'rng.duplicate'"], check=True)
+        s.start()
+        unit = Unit(s, "1", hardware("waits"))
+        s.wait(lambda: s.slot("1")["code"] == "station.stopped", "the slot to say why it waits")
+        act = self.as_officer("olga", "station", "resume", "--reason", "the token was replaced").split()[0]
+        self.confirm(act, "act.same_person", by="olga")
+        self.assertEqual(s.get("/health")["status"], "stopped")
+        self.confirm(act)
+        self.assertEqual(s.get("/health")["status"], "ok")
+        self.goes(unit, "passed")   # it was not touched
+        resumed = self.entries("station.resume")[0]
+        self.assertEqual((resumed["code"], resumed["act"], resumed["officers"]), ("rng.duplicate", act, ["olga", "oscar"]))
+
 
 if __name__ == "__main__":
     unittest.main(verbosity=2)

@@ -142,4 +142,68 @@ TEST_F(ActsTest, TheDatabaseKeepsThem) {
   EXPECT_NE(station.intrude("UPDATE act SET state = 'proposed', confirmed_by = NULL"), "");
 }
 
+class ResumeTest : public ActsTest {
+ protected:
+  static constexpr const char* kWhy = "rng.duplicate";
+  void stop() {
+    station.write([&](Transaction& db) { lots::stop_issuing(db, self(), kWhy, "seen before"); });
+  }
+  std::string propose(const std::string& subject = kWhy, const Json& arguments = Json::object()) {
+    Act asked;
+    asked.id = uuid7();
+    asked.kind = "station.resume";
+    asked.subject = subject;
+    asked.arguments = arguments;
+    asked.reason = "the token was replaced";
+    station.write([&](Transaction& db) {
+      lots::check_resume_issuing(db, asked);
+      acts::propose(db, "olga", asked);
+    });
+    return asked.id;
+  }
+  std::string confirm(const std::string& by, const std::string& id) {
+    return fault_of([&] {
+      station.write([&](Transaction& db) {
+        lots::resume_issuing(db, Actor(by), acts::confirm(db, by, id, "done"));
+      });
+    });
+  }
+  bool stopped() {
+    return station.read([](Reader& db) { return lots::stopped(db).has_value(); });
+  }
+};
+
+TEST_F(ResumeTest, AStoppedStationGoesOnByTwoOfficers) {
+  stop();
+  std::string id = propose();
+  EXPECT_TRUE(stopped());
+  EXPECT_EQ(confirm("olga", id), "act.same_person");
+  EXPECT_TRUE(stopped());
+  EXPECT_EQ(confirm("oscar", id), "");
+  EXPECT_FALSE(stopped());
+  Json entry = station.entries().back();
+  EXPECT_EQ(entry["type"], "station.resume");
+  EXPECT_EQ(entry["code"], kWhy);
+  EXPECT_EQ(entry["act"], id);
+  EXPECT_EQ(entry["officers"], Json({"olga", "oscar"}));
+  EXPECT_EQ(entry["solo"], false);
+}
+
+TEST_F(ResumeTest, OnlyForWhatItStoppedFor) {
+  EXPECT_EQ(fault_of([&] { propose(); }), "station.not_stopped");
+  stop();
+  EXPECT_EQ(fault_of([&] { propose("rng.broken"); }), "station.not_stopped");
+  EXPECT_EQ(fault_of([&] { propose(kWhy, {{"lot", "1"}}); }), "act.arguments");
+}
+
+TEST_F(ResumeTest, AProposalDoesNotOutliveItsStop) {
+  stop();
+  std::string first = propose(), second = propose();
+  EXPECT_EQ(confirm("oscar", first), "");
+  EXPECT_EQ(get(second).state, "withdrawn");
+  stop();
+  EXPECT_EQ(confirm("oscar", second), "act.ended");
+  EXPECT_TRUE(stopped()) << "what two saw of one stop says nothing of the next";
+}
+
 }  // namespace mintmark::test

@@ -177,7 +177,15 @@ TEST(Lot, PauseAndStop) {
     station.write([&](Transaction& db) { runs::mint(db, run, Bytes(16), {password()}, 3); });
   };
   EXPECT_EQ(fault_of(mint), "station.stopped");
-  station.write([&](Transaction& db) { lots::clear_stop(db, alice(), "generator replaced"); });
+  Act act;
+  act.kind = "station.resume";
+  act.subject = "rng.broken";
+  auto resume = [&] {
+    station.write([&](Transaction& db) { lots::resume_issuing(db, alice(), act); });
+  };
+  EXPECT_EQ(fault_of(resume), "station.not_stopped") << "the first reason is the one that counts";
+  act.subject = "rng.duplicate";
+  resume();
   admit();
 }
 

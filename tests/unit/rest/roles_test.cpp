@@ -18,7 +18,6 @@ const Row kRows[] = {
     {"GET", "/api/v1/slots", "", "olfa"},
     {"GET", "/api/v1/events", "", "olfa"},
     {"POST", "/api/v1/slots/9/resume", "{}", "l"},
-    {"POST", "/api/v1/station/resume", "{}", "f"},
     {"GET", "/api/v1/lots", "", "olfia"},
     {"GET", "/api/v1/lots/ID", "", "olfia"},
     {"POST", "/api/v1/lots", "{}", "lfi"},
