@@ -68,6 +68,24 @@ CREATE TABLE lot (
 ) STRICT;
 CREATE UNIQUE INDEX lot_one_per_product ON lot (product_number) WHERE state <> 'closed';
 
+-- Counts over `mints` passwords of a lot, for the auditor: by position, and of adjacent pairs (JSON, a row
+-- for each position or first symbol); how often a draw was not taken, by reason. Fewer than 100 passwords
+-- are never counted here, and never is a difference of fewer.
+CREATE TABLE symbol_count (
+  lot TEXT NOT NULL REFERENCES lot (id),
+  name TEXT NOT NULL,
+  class TEXT NOT NULL,
+  alphabet TEXT NOT NULL,
+  length INTEGER NOT NULL,
+  mints INTEGER NOT NULL CHECK (mints >= 100),
+  hexadecimal INTEGER NOT NULL,
+  run_of_four INTEGER NOT NULL,
+  public_string INTEGER NOT NULL,
+  positions TEXT NOT NULL,
+  pairs TEXT NOT NULL,
+  PRIMARY KEY (lot, name)
+) STRICT;
+
 CREATE TABLE lot_template (
   lot TEXT NOT NULL REFERENCES lot (id),
   place TEXT NOT NULL,
@@ -448,6 +466,16 @@ WHEN EXISTS (SELECT 1 FROM lot WHERE id = NEW.id OR order_id = NEW.order_id)
 BEGIN SELECT RAISE(ABORT, 'lot: exists'); END;
 CREATE TRIGGER lot_fixed BEFORE UPDATE OF id, order_id, product_toml, seal_key, opened_by, opened_at ON lot
 BEGIN SELECT RAISE(ABORT, 'lot: for ever'); END;
+CREATE TRIGGER symbol_count_no_delete BEFORE DELETE ON symbol_count
+BEGIN SELECT RAISE(ABORT, 'symbol_count: kept'); END;
+CREATE TRIGGER symbol_count_no_replace BEFORE INSERT ON symbol_count
+WHEN EXISTS (SELECT 1 FROM symbol_count WHERE lot = NEW.lot AND name = NEW.name)
+BEGIN SELECT RAISE(ABORT, 'symbol_count: exists'); END;
+CREATE TRIGGER symbol_count_fixed BEFORE UPDATE OF lot, name, class, alphabet, length ON symbol_count
+BEGIN SELECT RAISE(ABORT, 'symbol_count: for ever'); END;
+CREATE TRIGGER symbol_count_forward BEFORE UPDATE ON symbol_count
+WHEN NEW.mints < OLD.mints + 100 OR (SELECT state FROM lot WHERE id = NEW.lot) = 'closed'
+BEGIN SELECT RAISE(ABORT, 'symbol_count: too few'); END;
 CREATE TRIGGER unit_no_delete BEFORE DELETE ON unit
 BEGIN SELECT RAISE(ABORT, 'unit: kept'); END;
 CREATE TRIGGER unit_no_replace BEFORE INSERT ON unit

@@ -105,11 +105,13 @@ static bool shares_four(View password, View text) {
   return false;
 }
 
-bool is_unfit(View password, std::string_view alphabet,
-              const std::vector<std::string>& public_strings) {
-  return all_hex(password, alphabet) || has_run_of_four(password) ||
-         std::any_of(public_strings.begin(), public_strings.end(),
-                     [&](const std::string& text) { return shares_four(password, bare(text)); });
+std::optional<Unfit> unfit(View password, std::string_view alphabet,
+                           const std::vector<std::string>& public_strings) {
+  if (all_hex(password, alphabet)) return Unfit::hexadecimal;
+  if (has_run_of_four(password)) return Unfit::run_of_four;
+  for (const std::string& text : public_strings)
+    if (shares_four(password, bare(text))) return Unfit::public_string;
+  return std::nullopt;
 }
 
 static Secret draw(Vault& vault, const PasswordPolicy& policy) {
@@ -123,13 +125,15 @@ static Secret draw(Vault& vault, const PasswordPolicy& policy) {
 }
 
 Secret mint_password(Vault& vault, const PasswordPolicy& policy,
-                     const std::vector<std::string>& public_strings, int* redraws) {
+                     const std::vector<std::string>& public_strings, Redraws* redraws) {
   policy.check();
+  Redraws counted{};
   for (int tries = 0; tries < 100; ++tries) {
     Secret password = draw(vault, policy);
-    if (is_unfit(password.view(), policy.alphabet, public_strings)) continue;
-    if (redraws != nullptr) *redraws = tries;
-    return password;
+    auto why = unfit(password.view(), policy.alphabet, public_strings);
+    if (!why && redraws != nullptr) *redraws = counted;
+    if (!why) return password;
+    ++counted.at(static_cast<std::size_t>(*why));
   }
   throw Fault("rng.broken");
 }

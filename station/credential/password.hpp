@@ -1,7 +1,9 @@
 // Passwords: what a product may ask for, how they are minted, printed and compared.
 #pragma once
 
+#include <array>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -41,15 +43,18 @@ struct Sampled {
 };
 Sampled sample(View random, std::string_view alphabet, std::span<std::uint8_t> out);
 
-// Whether a password must be drawn again: it consists of hexadecimal digits (readers take such
-// Wi-Fi keys for raw keys), repeats a symbol four times in a row, or shares four symbols in a row
-// with what is public about the unit (serial, hardware id; separators and case do not count).
-bool is_unfit(View password, std::string_view alphabet,
-              const std::vector<std::string>& public_strings);
+// Why a password must be drawn again: it consists of hexadecimal digits (readers take such Wi-Fi
+// keys for raw keys), repeats a symbol four times in a row, or shares four symbols in a row with
+// what is public about the unit (serial, hardware id; separators and case do not count).
+enum class Unfit { hexadecimal, run_of_four, public_string };
+std::optional<Unfit> unfit(View password, std::string_view alphabet,
+                           const std::vector<std::string>& public_strings);
+using Redraws = std::array<std::int64_t, 3>;  // how often, by Unfit
 
 // A fresh password in canonical form from the token's generator. The policy is checked. Of unfit
-// draws only the number is told. Fault("rng.broken") if 100 draws in a row are unfit.
+// draws only the numbers are told. Fault("rng.broken") if 100 draws in a row are unfit.
 Secret mint_password(Vault& vault, const PasswordPolicy& policy,
-                     const std::vector<std::string>& public_strings = {}, int* redraws = nullptr);
+                     const std::vector<std::string>& public_strings = {},
+                     Redraws* redraws = nullptr);
 
 }  // namespace mintmark

@@ -46,7 +46,10 @@ namespace {
 class Verification {
  public:
   Verification(fs::path directory, const VerifyOptions& options)
-      : directory_(std::move(directory)), options_(&options), facts_(report_.findings) {}
+      : directory_(std::move(directory)),
+        options_(&options),
+        facts_(report_.findings),
+        symbols_(report_.findings) {}
 
   VerifyReport run(const std::string& vkey) {
     key_ = parse_verifier_key(vkey);
@@ -58,6 +61,7 @@ class Verification {
     read_journal();
     compare_heads();
     facts_.finish();
+    report_.symbols = symbols_.finish();
     check_birth(vkey);
     check_units();
     check_certificates();
@@ -129,6 +133,7 @@ class Verification {
       find(at + "it is of another station: " +
            station.dump(-1, ' ', true, Json::error_handler_t::replace));
     facts_.take(seq, entry);
+    symbols_.take(seq, entry);
   }
 
   void compare_heads() {
@@ -252,6 +257,7 @@ class Verification {
   const VerifyOptions* options_;
   VerifyReport report_;
   Facts facts_;
+  Symbols symbols_;
   std::optional<VerifierKey> key_;
   std::optional<OpenedCheckpoint> head_, earlier_;
   Tree tree_;

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "station/export/symbols.hpp"
 #include "station/words/bytes.hpp"
 
 namespace mintmark::exports {
@@ -25,6 +26,7 @@ struct VerifyReport {
   std::uint64_t passed = 0;
   std::uint64_t certificates = 0;     // files in certs/
   bool demo = false;                  // the ledger was born as a demo
+  std::vector<SymbolReport> symbols;  // of each password of each closed lot
   std::vector<std::string> findings;  // in plain words, each naming its entry, row or file
   bool ok() const { return findings.empty(); }
 };
@@ -33,8 +35,8 @@ struct VerifyReport {
 // Checked: the note's signature, its origin and the vkey's name; entries gapless from 0, of that
 // station, and their tree's root; entries beyond the checkpoint; one fingerprint twice in a scope;
 // each order's quantity and spares; units.csv against the journal (serials, hardware ids,
-// endings); certificates: their serial, chain and digest in the journal; ca-chain.pem against the
-// ledger's birth.
+// endings); symbol counters against the mints, and evenly spread; certificates: their serial, chain
+// and digest in the journal; ca-chain.pem against the ledger's birth.
 VerifyReport verify_export(const std::string& directory, const std::string& vkey,
                            const VerifyOptions& options = {});
 

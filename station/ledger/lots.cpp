@@ -1,6 +1,7 @@
 #include "station/ledger/lots.hpp"
 
 #include "station/ledger/pools.hpp"
+#include "station/ledger/symbols.hpp"
 #include "station/words/clock.hpp"
 #include "station/words/crypto.hpp"
 #include "station/words/fault.hpp"
@@ -173,6 +174,7 @@ Lot close(Transaction& db, const Actor& actor, const std::string& lot) {
   if (found.open_runs > 0)
     throw Fault("lot.open_runs", {{"lot", lot}, {"count", std::to_string(found.open_runs)}});
   db.exec("UPDATE lot SET state = 'closed', closed_at = ? WHERE id = ?", utc_now(), lot);
+  symbols::publish(db, actor, lot);
   db.journal(actor, "lot.close",
              {{"lot", lot},
               {"order", found.order},

@@ -53,22 +53,23 @@ Lot open(Transaction& db, const Actor& actor, const Order& order, const std::str
          const std::string& product_toml,
          const std::vector<std::pair<std::string, std::string>>& templates,
          const std::string& seal_key);
-// Fault "lot.open_runs" (count) while runs are open; "lot.closed" when it already is.
+// Fault "lot.open_runs" (count) while runs are open; "lot.closed" when it already is. What was
+// counted of its passwords is published with it (symbols.hpp).
 Lot close(Transaction& db, const Actor& actor, const std::string& lot);
 Lot pause(Transaction& db, const Actor& actor, const std::string& lot, const std::string& code);
 Lot resume(Transaction& db, const Actor& actor, const std::string& lot);
 Lot get(Reader& db, const std::string& lot);  // Fault "lot.unknown"
 std::vector<Lot> list(Reader& db);
 
-// A broken random generator or a tampered ledger stops the whole station. What it stopped for is the
-// subject of the act "station.resume" of two officers, by which it goes on.
+// A broken random generator or a tampered ledger stops the whole station. What it stopped for is
+// the subject of the act "station.resume" of two officers, by which it goes on.
 void stop_issuing(Transaction& db, const Actor& actor, const std::string& code,
                   const std::string& detail);
 std::optional<std::string> stopped(Reader& db);  // the code
 // Fault "station.not_stopped" where it did not stop for this.
 void check_resume_issuing(Reader& db, const Act& act);
-// In the transaction that confirms. Journals "station.resume" with act, reason and both names. Other
-// proposals to go on are withdrawn: none of them may outlive the stop that it was about.
+// In the transaction that confirms. Journals "station.resume" with act, reason and both names.
+// Other proposals to go on are withdrawn: none of them may outlive the stop that it was about.
 void resume_issuing(Transaction& db, const Actor& actor, const Act& act);
 
 }  // namespace lots

@@ -142,8 +142,23 @@ Task<Lot> Line::Impl::open_lot(Actor actor, OrderFiles files) {
 }
 
 Task<Lot> Line::Impl::close_lot(Actor actor, std::string id) {
-  auto close = [&](Transaction& db) { return lots::close(db, actor, id); };
-  Lot lot = co_await services_.ledger->transact(close);
+  std::vector<SymbolCounts> rest = tally_.rest(id);
+  auto close = [&](Transaction& db) {
+    for (const SymbolCounts& batch : rest) symbols::add(db, id, batch);
+    return lots::close(db, actor, id);
+  };
+  std::optional<Fault> fault;
+  Lot lot;
+  try {
+    lot = co_await services_.ledger->transact(close);
+  } catch (const Fault& f) {
+    fault = f;
+  }
+  if (fault) {
+    tally_.give_back(id, rest);
+    throw Fault(*fault);
+  }
+  tally_.forget(id);
   // The real destruction of every sealed copy, in backups too.
   auto destroy = [&] { services_.vault->destroy_lot_key(lot.seal_key); };
   co_await on(*services_.token_pool, destroy);

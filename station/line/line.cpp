@@ -18,9 +18,10 @@ static std::function<void()> probe_of(const Services& services) {
   };
 }
 
-// The services of this line, whose runs wait for its token.
-static Services& watched(Services& services, TokenWatch& token) {
+// The services of this line, whose runs wait for its token and are counted in its tally.
+static Services& own(Services& services, TokenWatch& token, Tally& tally) {
   services.token = &token;
+  services.tally = &tally;
   return services;
 }
 
@@ -30,7 +31,8 @@ Line::Impl::Impl(const asio::any_io_executor& executor, Services services,
       services_(services),
       token_(executor, *services.token_pool, services.first_probe, probe_of(services),
              [this] { token_turned(); }),
-      provisioner_(watched(services_, token_), [this](const Passage& passage) { show(passage); }),
+      provisioner_(own(services_, token_, tally_),
+                   [this](const Passage& passage) { show(passage); }),
       changed_(executor) {
   for (auto& slot : slots) benches_.emplace_back(std::move(slot));
 }
@@ -67,6 +69,21 @@ void Line::Impl::stop() {
   stopping_ = true;
   auto stops = stops_;
   for (const auto& stop : stops) stop->emit(asio::cancellation_type::terminal);
+  write_counts();
+}
+
+// What is too little to be written stays uncounted.
+void Line::Impl::write_counts() {
+  for (const std::string& lot : tally_.lots()) {
+    std::vector<SymbolCounts> rest = tally_.rest(lot);
+    try {
+      services_.ledger->transact_now([&](Transaction& db) {
+        for (const SymbolCounts& batch : rest) symbols::add(db, lot, batch);
+      });
+    } catch (const Fault& fault) {
+      spdlog::error("symbol counts of lot {} are lost: {}", lot, fault.what());
+    }
+  }
 }
 
 static std::vector<std::unique_ptr<Slot>> make_slots(const asio::any_io_executor& executor,

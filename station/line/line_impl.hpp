@@ -7,6 +7,7 @@
 
 #include "station/line/line.hpp"
 #include "station/line/provisioner.hpp"
+#include "station/line/tally.hpp"
 #include "station/line/token_watch.hpp"
 
 namespace mintmark {
@@ -31,6 +32,7 @@ class Line::Impl : public std::enable_shared_from_this<Line::Impl> {
 
   void start();
   void stop();
+  void write_counts();
   Task<void> begin_work();
 
   // view.cpp
@@ -82,6 +84,7 @@ class Line::Impl : public std::enable_shared_from_this<Line::Impl> {
   asio::any_io_executor executor_;
   Services services_;
   TokenWatch token_;
+  Tally tally_;
   Provisioner provisioner_;
   std::list<Bench> benches_;
   std::list<std::shared_ptr<Passage>> passages_;  // those that go on

@@ -14,9 +14,13 @@ Drawn::Drawn(std::string name, std::string klass, Secret value_, const Digest& f
 static Drawn draw_password(Vault& vault, const std::string& name, const std::string& klass,
                            const PasswordPolicy& policy,
                            const std::vector<std::string>& public_strings) {
-  Secret value = mint_password(vault, policy, public_strings);
+  Redraws redraws{};
+  Secret value = mint_password(vault, policy, public_strings, &redraws);
   Digest fingerprint = vault.fingerprint(value.view());
-  return {name, klass, std::move(value), fingerprint};
+  Drawn out(name, klass, std::move(value), fingerprint);
+  out.policy = policy;
+  out.redraws = redraws;
+  return out;
 }
 
 // A passcode is one of few: it is unique within its product. Its salt and verifier have all the

@@ -16,6 +16,8 @@ struct Drawn {
   Drawn(std::string name, std::string klass, Secret value_, const Digest& fingerprint);
   Credential kept;
   Secret value;
+  std::optional<PasswordPolicy> policy;  // of a password: which symbols it could have been
+  Redraws redraws{};                     // before this one was taken
 };
 
 // One of each kind that the product asks for, each drawn by itself. Class words: "password",

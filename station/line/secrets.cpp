@@ -1,9 +1,12 @@
 #include "station/line/secrets.hpp"
 
+#include <spdlog/spdlog.h>
+
 #include <algorithm>
 
 #include "station/credential/matter.hpp"
 #include "station/credential/wifi.hpp"
+#include "station/line/tally.hpp"
 
 namespace mintmark {
 
@@ -48,7 +51,25 @@ Task<bool> RunSecrets::mint_once() {
     if (fault.code() != "mint.code_taken") throw;
     co_return false;
   }
+  co_await count(drawn);
   co_return true;
+}
+
+// The mint is done: nothing that goes wrong here undoes it.
+Task<void> RunSecrets::count(const std::vector<Drawn>& drawn) {
+  if (services_.tally == nullptr) co_return;
+  for (const Drawn& one : drawn) services_.tally->count(p_.lot.id, one);
+  std::vector<SymbolCounts> full = services_.tally->full(p_.lot.id);
+  if (full.empty()) co_return;
+  auto write = [&](Transaction& db) {
+    for (const SymbolCounts& batch : full) symbols::add(db, p_.lot.id, batch);
+  };
+  try {
+    co_await services_.ledger->transact(write);
+  } catch (const Fault& fault) {
+    spdlog::warn("symbol counts wait: {}", fault.what());
+    services_.tally->give_back(p_.lot.id, full);
+  }
 }
 
 Task<std::vector<Credential>> RunSecrets::sealed(const std::vector<Drawn>& drawn) {

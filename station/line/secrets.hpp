@@ -41,6 +41,7 @@ class RunSecrets {
 
  private:
   Task<bool> mint_once();
+  Task<void> count(const std::vector<Drawn>& drawn);
   Task<std::vector<Credential>> sealed(const std::vector<Drawn>& drawn);
   Task<Secret> deposited(const Deposit& deposit);
   Bytes associated_data(const Credential& credential) const;

@@ -13,6 +13,7 @@
 
 namespace mintmark {
 
+class Tally;
 class TokenWatch;
 
 // What the slots do while the token is away.
@@ -36,6 +37,7 @@ struct Services {
   WhenAway when_away = WhenAway::wait;
   std::chrono::milliseconds first_probe{100};  // of an absent token; the pause doubles up to 100 x
   TokenWatch* token = nullptr;  // the line's own; without one no run waits for the token
+  Tally* tally = nullptr;       // the line's own; without one no symbols are counted
 };
 
 }  // namespace mintmark

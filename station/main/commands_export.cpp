@@ -1,4 +1,5 @@
 // What auditors take away, and their proof of it on any other machine.
+#include <cstdio>
 #include <filesystem>
 #include <iostream>
 
@@ -80,6 +81,35 @@ struct VerifyWords {
   std::string directory, key, earlier, nonce;
 };
 
+void print_test(const std::string& of, const exports::ChiSquared& test) {
+  char line[160];
+  std::snprintf(line, sizeof line, "  %-13s chi-squared %8.2f, df %d, critical %.2f: %s\n",
+                of.c_str(), test.statistic, test.df, test.critical,
+                !test.judged  ? "not judged"
+                : test.even() ? "even"
+                              : "NOT EVEN");
+  std::cout << line;
+}
+
+void print_symbols(const exports::SymbolReport& report) {
+  std::cout << "symbols of " << report.name << " in lot " << report.lot << ": " << report.minted
+            << " minted, ";
+  if (!report.published) {
+    std::cout << "no counters\n";
+    return;
+  }
+  std::cout << report.counted << " counted\n";
+  if (report.counted == 0) return;
+  std::cout << "  drawn again: ";
+  for (std::size_t i = 0; i < report.redraws.size(); ++i)
+    std::cout << (i > 0 ? ", " : "") << symbols::kRedrawReasons.at(i) << " "
+              << report.redraws.at(i);
+  std::cout << "\n";
+  print_test("all positions", report.all);
+  for (std::size_t i = 0; i < report.positions.size(); ++i)
+    print_test("position " + std::to_string(i + 1), report.positions[i]);
+}
+
 int run_verify(const VerifyWords& words) {
   exports::VerifyOptions options;
   options.nonce = words.nonce;
@@ -87,6 +117,7 @@ int run_verify(const VerifyWords& words) {
   std::string key = read_text(words.key);
   exports::VerifyReport report = exports::verify_export(words.directory, key, options);
   for (const std::string& finding : report.findings) std::cout << "WRONG " << finding << "\n";
+  for (const exports::SymbolReport& symbols : report.symbols) print_symbols(symbols);
   std::cout << "entries: " << report.entries << " (" << report.checkpoint_size
             << " under the checkpoint)\nfingerprints: " << report.fingerprints
             << "\nunits: " << report.units << ", " << report.passed

@@ -101,28 +101,29 @@ TEST(Sample, StopsWhereTheRandomBytesDo) {
 
 TEST(Unfit, IsWhatReadersAndNeighboursWouldGuess) {
   auto unfit = [](const char* password, const std::vector<std::string>& open = {}) {
-    return is_unfit(view(password), kA31, open);
+    return mintmark::unfit(view(password), kA31, open);
   };
-  EXPECT_FALSE(unfit("K7QM2XRD9HVTWN4C"));
-  EXPECT_TRUE(unfit("23456789ABCDEF23"));
-  EXPECT_TRUE(unfit("K7QM2222XRD9HVTW"));
-  EXPECT_FALSE(unfit("K7QM222XRD9HVTWN"));
-  EXPECT_TRUE(unfit("K7QM2XRD9HVTWN4C", {"SN-XRD9-1"}));
-  EXPECT_TRUE(unfit("K7QM2A3B4C9HVTWN", {"sn-1", "00:2a:3b:4c:99"}));
-  EXPECT_FALSE(unfit("K7QM2XRD9HVTWN4C", {"XRD", "7QM-", "WN4D", ""}));
-  EXPECT_FALSE(is_unfit(view("12345678901234567890"), "0123456789", {}));
-  EXPECT_TRUE(is_unfit(view("aB3dXXmmQQx4f7yz"), "abcdABCDxXmMyz0123456789fQ", {"xxMM"}));
+  EXPECT_EQ(unfit("K7QM2XRD9HVTWN4C"), std::nullopt);
+  EXPECT_EQ(unfit("23456789ABCDEF23"), Unfit::hexadecimal);
+  EXPECT_EQ(unfit("K7QM2222XRD9HVTW"), Unfit::run_of_four);
+  EXPECT_EQ(unfit("K7QM222XRD9HVTWN"), std::nullopt);
+  EXPECT_EQ(unfit("K7QM2XRD9HVTWN4C", {"SN-XRD9-1"}), Unfit::public_string);
+  EXPECT_EQ(unfit("K7QM2A3B4C9HVTWN", {"sn-1", "00:2a:3b:4c:99"}), Unfit::public_string);
+  EXPECT_EQ(unfit("K7QM2XRD9HVTWN4C", {"XRD", "7QM-", "WN4D", ""}), std::nullopt);
+  EXPECT_EQ(mintmark::unfit(view("12345678901234567890"), "0123456789", {}), std::nullopt);
+  EXPECT_EQ(mintmark::unfit(view("aB3dXXmmQQx4f7yz"), "abcdABCDxXmMyz0123456789fQ", {"xxMM"}),
+            Unfit::public_string);
 }
 
 TEST(Mint, IsOfThePolicyAndFresh) {
   std::set<std::string> seen;
-  int redraws = -1;
+  Redraws redraws = {-1, -1, -1};
   for (int i = 0; i < 300; ++i) {
     std::string password = str(mint_password(vault(), PasswordPolicy(), {"SN000123"}, &redraws));
     EXPECT_EQ(password.size(), 16U);
     EXPECT_EQ(password.find_first_not_of(kA31), std::string::npos);
     EXPECT_TRUE(seen.insert(password).second);
-    EXPECT_GE(redraws, 0);
+    EXPECT_EQ(std::count(redraws.begin(), redraws.end(), -1), 0);
   }
   EXPECT_EQ(mint_password(vault(), PasswordPolicy(std::string(kA31), 63)).size(), 63U);
 }

@@ -46,7 +46,7 @@ TEST(PasswordLint, RandomPasswordsRaiseNoAlarm) {
     for (int n = 0; n < 16; ++n) password += alphabet[random() % alphabet.size()];
     samples.push_back(sample(password, "AL-00" + std::to_string(1000 + i)));
   }
-  // Four symbols shared by accident: is_unfit() draws such a password again.
+  // Four symbols shared by accident: unfit() draws such a password again.
   EXPECT_LE(found(samples).size(), 2U);
 }
 
