@@ -43,9 +43,13 @@ std::string_view name_of_attribute(CK_ATTRIBUTE_TYPE type) {
     NAME(CKA_TOKEN);
     NAME(CKA_PRIVATE);
     NAME(CKA_MODIFIABLE);
+    NAME(CKA_COPYABLE);
     NAME(CKA_SENSITIVE);
     NAME(CKA_EXTRACTABLE);
     NAME(CKA_WRAP_WITH_TRUSTED);
+    NAME(CKA_TRUSTED);
+    NAME(CKA_MODULUS);
+    NAME(CKA_UNWRAP_TEMPLATE);
     NAME(CKA_ALWAYS_AUTHENTICATE);
     NAME(CKA_ENCRYPT);
     NAME(CKA_DECRYPT);
@@ -72,6 +76,8 @@ std::string_view name_of_mechanism(CK_MECHANISM_TYPE type) {
     NAME(CKM_AES_GCM);
     NAME(CKM_ECDSA);
     NAME(CKM_EDDSA);
+    NAME(CKM_RSA_PKCS_OAEP);
+    NAME(CKM_ECDH1_DERIVE);
     default:
       return "CKM_?";
   }

@@ -31,8 +31,15 @@ Digest Connection::identify(Session& session) const {
 }
 
 void Connection::find_keys(Session& session) {
-  fingerprint_ = find_checked(session, kFingerprintKey, kFingerprintKey.label).secret;
+  fingerprint_ = find_one(session, kFingerprintKey.secret, kFingerprintKey.label);
+  check_fingerprint_key(session, fingerprint_);
   for (SignerRole which : kSignerRoles) find_generations(session, which);
+}
+
+// A pair that a failing token left half made, or made twice, was never in use.
+static bool is_whole(Session& session, const KeyRole& role, const std::string& label) {
+  return find(session, role.secret, label).size() == 1 &&
+         find(session, role.open, label).size() == 1;
 }
 
 // The first must be there; those that follow are as many as there are without a gap.
@@ -41,7 +48,7 @@ void Connection::find_generations(Session& session, SignerRole which) {
   auto& found = signers_.at(static_cast<std::size_t>(which));
   for (int generation = 1;; ++generation) {
     std::string label = label_of(role, generation);
-    if (generation > 1 && find(session, role.secret, label).empty()) return;
+    if (generation > 1 && !is_whole(session, role, label)) return;
     SignerKey key;
     key.role = &form_of(session, role, label);
     key.pair = find_checked(session, *key.role, label);

@@ -1,5 +1,6 @@
 // A token read back, whatever is in it: for `mintmark hsm show`.
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <map>
 #include <optional>
@@ -49,8 +50,22 @@ KeyReport unknown(Session& session, CK_OBJECT_CLASS object_class, const std::str
   return out;
 }
 
+// The station's keys as this one has them.
+std::vector<const KeyRole*> station_roles(Vault::Fingerprint fingerprint) {
+  auto keys = pkcs11::station_keys();
+  std::vector<const KeyRole*> out(keys.begin(), keys.end());
+  if (fingerprint != Vault::Fingerprint::own)
+    std::replace(out.begin(), out.end(), &pkcs11::kFingerprintKey,
+                 &pkcs11::kClonableFingerprintKey);
+  return out;
+}
+
+// Those of a ceremony, which are not there when it is over.
+constexpr std::array kPassing = {&pkcs11::kUnwrapKey, &pkcs11::kTrustedKey, &pkcs11::kEscrowKey};
+
 // Of the roles that bear this label, the one that fits best: the fewest differences.
-KeyReport compared(Session& session, CK_OBJECT_CLASS object_class, CK_OBJECT_HANDLE key) {
+KeyReport compared(Session& session, const std::vector<const KeyRole*>& roles,
+                   CK_OBJECT_CLASS object_class, CK_OBJECT_HANDLE key) {
   std::string label(text(session.attribute(key, CKA_LABEL).value_or(Bytes{})));
   std::optional<KeyReport> best;
   auto try_role = [&](const KeyRole& role) {
@@ -59,20 +74,23 @@ KeyReport compared(Session& session, CK_OBJECT_CLASS object_class, CK_OBJECT_HAN
     KeyReport one = pkcs11::key_report(session, role, *part, label, key);
     if (!best || one.wrong.size() < best->wrong.size()) best = std::move(one);
   };
-  for (const KeyRole* role : pkcs11::station_keys())
+  for (const KeyRole* role : roles)
     if (is_of_role(*role, label)) {
       try_role(*role);
       if (role->instead != nullptr) try_role(*role->instead);
     }
+  for (const KeyRole* role : kPassing)
+    if (label == role->label) try_role(*role);
   if (label.starts_with(kLotLabels)) try_role(pkcs11::kLotKey);
   return best ? std::move(*best) : unknown(session, object_class, label, key);
 }
 
-void add_class(Session& session, CK_OBJECT_CLASS object_class, std::vector<KeyReport>& out) {
+void add_class(Session& session, const std::vector<const KeyRole*>& roles,
+               CK_OBJECT_CLASS object_class, std::vector<KeyReport>& out) {
   pkcs11::Attributes which;
   which.number(CKA_CLASS, object_class).flag(CKA_TOKEN, true);
   for (CK_OBJECT_HANDLE key : session.find(which))
-    out.push_back(compared(session, object_class, key));
+    out.push_back(compared(session, roles, object_class, key));
 }
 
 void add_to(std::string& wrong, const char* word) {
@@ -80,10 +98,25 @@ void add_to(std::string& wrong, const char* word) {
   wrong += word;
 }
 
-void mark_outsiders(std::vector<KeyReport>& keys, bool fingerprint_is_clone) {
+void mark_outsiders(std::vector<KeyReport>& keys, Vault::Fingerprint fingerprint) {
   for (KeyReport& key : keys) {
-    bool clone = fingerprint_is_clone && key.label == pkcs11::kFingerprintKey.label;
-    if (!key.made_inside && !clone && key.wrong != "unknown") add_to(key.wrong, "CKA_LOCAL");
+    bool may_be =
+        key.label == pkcs11::kTrustedKey.label ||
+        (fingerprint == Vault::Fingerprint::cloned && key.label == pkcs11::kFingerprintKey.label);
+    if (!key.made_inside && !may_be && key.wrong != "unknown") add_to(key.wrong, "CKA_LOCAL");
+  }
+}
+
+// The unwrap pair may wait for the station's first day; nothing else of a ceremony stays.
+void mark_passing(std::vector<KeyReport>& keys) {
+  bool station = std::any_of(keys.begin(), keys.end(), [](const KeyReport& key) {
+    return key.label == pkcs11::kFingerprintKey.label;
+  });
+  for (KeyReport& key : keys) {
+    bool unwrap = key.label == pkcs11::kUnwrapKey.label;
+    if ((unwrap && station) || key.label == pkcs11::kTrustedKey.label)
+      add_to(key.wrong, "leftover");
+    if (key.label == pkcs11::kEscrowKey.label) add_to(key.wrong, "misplaced");
   }
 }
 
@@ -94,8 +127,8 @@ void mark_several(std::vector<KeyReport>& keys) {
     if (count[{key.label, key.part}] > 1) add_to(key.wrong, "several");
 }
 
-void add_missing(std::vector<KeyReport>& keys) {
-  for (const KeyRole* role : pkcs11::station_keys())
+void add_missing(const std::vector<const KeyRole*>& roles, std::vector<KeyReport>& keys) {
+  for (const KeyRole* role : roles)
     for (const Part* part : {&role->secret, &role->open}) {
       if (part->flags.empty()) continue;
       KeyReport missing;
@@ -113,7 +146,7 @@ void add_missing(std::vector<KeyReport>& keys) {
 
 }  // namespace
 
-TokenReport Vault::inspect(const TokenConfig& config, bool fingerprint_is_clone) {
+TokenReport Vault::inspect(const TokenConfig& config, Fingerprint fingerprint) {
   pkcs11::TokenUri uri(config.uri);
   pkcs11::must_not_be_marked(config.state_dir);
   Module& module = Module::load(uri.module_path(), config.init_parameters);
@@ -121,11 +154,13 @@ TokenReport Vault::inspect(const TokenConfig& config, bool fingerprint_is_clone)
   Session session(module, slot, Session::Access::read);
   pkcs11::log_in(session, pkcs11::pin_file(config, uri), config.state_dir);
   TokenReport out = pkcs11::token_report(module, slot);
+  std::vector<const KeyRole*> roles = station_roles(fingerprint);
   for (CK_OBJECT_CLASS each : {CKO_SECRET_KEY, CKO_PRIVATE_KEY, CKO_PUBLIC_KEY})
-    add_class(session, each, out.keys);
-  mark_outsiders(out.keys, fingerprint_is_clone);
+    add_class(session, roles, each, out.keys);
+  mark_outsiders(out.keys, fingerprint);
+  mark_passing(out.keys);
   mark_several(out.keys);
-  add_missing(out.keys);
+  add_missing(roles, out.keys);
   std::sort(out.keys.begin(), out.keys.end(), [](const KeyReport& a, const KeyReport& b) {
     return std::tie(a.label, a.part) < std::tie(b.label, b.part);
   });

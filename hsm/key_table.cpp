@@ -21,6 +21,9 @@ constexpr User kUsers[] = {
     {"mintmark-journal", "the station, for its own journal"},
     {"mintmark-reopen", "two officers"},
     {"mintmark-label", "the station, for a label that it prints"},
+    {"mintmark-unwrap", "`init`, once; destroyed then"},
+    {"mintmark-trusted", "two officers, once; destroyed then"},
+    {"mintmark-escrow", "two officers, at their desk"},
     {"", "runs of that lot that are not finished"},
 };
 
@@ -34,7 +37,7 @@ std::string joined(const std::vector<std::string>& words) {
 std::string protection(const Part& part) {
   std::vector<std::string> out;
   for (CK_ATTRIBUTE_TYPE type : {CKA_TOKEN, CKA_PRIVATE, CKA_SENSITIVE, CKA_EXTRACTABLE,
-                                 CKA_WRAP_WITH_TRUSTED, CKA_MODIFIABLE})
+                                 CKA_WRAP_WITH_TRUSTED, CKA_TRUSTED, CKA_MODIFIABLE})
     for (const pkcs11::Flag& flag : part.flags)
       if (flag.type == type && flag.value)
         out.emplace_back(pkcs11::name_of_attribute(type).substr(4));
@@ -45,10 +48,10 @@ std::string row(const KeyRole& role) {
   std::string who;
   for (const User& user : kUsers)
     if (user.label == role.label) who = user.who;
+  const Part& part = role.secret.flags.empty() ? role.open : role.secret;
   std::string label = role.label.empty() ? "mintmark-lot-<id>" : std::string(role.label);
-  return "| `" + label + "` | " + pkcs11::type_of(role) + " | " +
-         joined(pkcs11::uses_of(role.secret)) + " (" +
-         std::string(pkcs11::name_of_mechanism(role.use)) + ") | " + protection(role.secret) +
+  return "| `" + label + "` | " + pkcs11::type_of(role) + " | " + joined(pkcs11::uses_of(part)) +
+         " (" + std::string(pkcs11::name_of_mechanism(role.use)) + ") | " + protection(part) +
          " | " + std::string(role.used_by) + " | " + who + " |";
 }
 
@@ -57,7 +60,9 @@ std::string row(const KeyRole& role) {
 std::vector<std::string> key_table() {
   std::vector<std::string> out;
   for (const KeyRole* role : pkcs11::station_keys()) out.push_back(row(*role));
-  out.push_back(row(pkcs11::kLotKey));
+  for (const KeyRole* role : {&pkcs11::kLotKey, &pkcs11::kClonableFingerprintKey,
+                              &pkcs11::kTrustedKey, &pkcs11::kUnwrapKey, &pkcs11::kEscrowKey})
+    out.push_back(row(*role));
   return out;
 }
 

@@ -19,6 +19,62 @@ constexpr Flag kMacOnly[] = {
     {CKA_DERIVE, false},
 };
 
+// The same for a key that other stations get: section 4.6.2 (CKA_WRAP_WITH_TRUSTED) keeps it from
+// leaving under any key that the user could make or import.
+constexpr Flag kMacAndClone[] = {
+    {CKA_TOKEN, true},     {CKA_PRIVATE, true},     {CKA_MODIFIABLE, false},
+    {CKA_SENSITIVE, true}, {CKA_EXTRACTABLE, true}, {CKA_WRAP_WITH_TRUSTED, true},
+    {CKA_ENCRYPT, false},  {CKA_DECRYPT, false},    {CKA_SIGN, true},
+    {CKA_VERIFY, false},   {CKA_WRAP, false},       {CKA_UNWRAP, false},
+    {CKA_DERIVE, false},
+};
+
+// The private half that takes a clone in: it unwraps. It must not decrypt: that would show the key.
+constexpr Flag kUnwrapOnly[] = {
+    {CKA_COPYABLE, false},
+    {CKA_TOKEN, true},
+    {CKA_PRIVATE, true},
+    {CKA_MODIFIABLE, false},
+    {CKA_SENSITIVE, true},
+    {CKA_EXTRACTABLE, false},
+    {CKA_WRAP_WITH_TRUSTED, false},
+    {CKA_ALWAYS_AUTHENTICATE, false},
+    {CKA_DECRYPT, false},
+    {CKA_SIGN, false},
+    {CKA_SIGN_RECOVER, false},
+    {CKA_UNWRAP, true},
+    {CKA_DERIVE, false},
+};
+
+// Its public half where it was made: it only leaves.
+constexpr Flag kOpenOnly[] = {
+    {CKA_TOKEN, true},   {CKA_PRIVATE, false},        {CKA_MODIFIABLE, false}, {CKA_ENCRYPT, false},
+    {CKA_VERIFY, false}, {CKA_VERIFY_RECOVER, false}, {CKA_WRAP, false},       {CKA_DERIVE, false},
+};
+
+// And at the source, where the security officer vouches for it.
+constexpr Flag kTrustedWrap[] = {
+    {CKA_TOKEN, true},    {CKA_PRIVATE, false}, {CKA_MODIFIABLE, false},
+    {CKA_ENCRYPT, false}, {CKA_VERIFY, false},  {CKA_VERIFY_RECOVER, false},
+    {CKA_WRAP, true},     {CKA_DERIVE, false},  {CKA_TRUSTED, true},
+};
+
+// The private half of the escrow key: agrees on a secret, and nothing else.
+constexpr Flag kAgreeOnly[] = {
+    {CKA_TOKEN, true},
+    {CKA_PRIVATE, true},
+    {CKA_MODIFIABLE, false},
+    {CKA_SENSITIVE, true},
+    {CKA_EXTRACTABLE, false},
+    {CKA_WRAP_WITH_TRUSTED, false},
+    {CKA_ALWAYS_AUTHENTICATE, false},
+    {CKA_DECRYPT, false},
+    {CKA_SIGN, false},
+    {CKA_SIGN_RECOVER, false},
+    {CKA_UNWRAP, false},
+    {CKA_DERIVE, true},
+};
+
 // A lot's run seal: encrypts and decrypts. It must not wrap: what wraps and decrypts gives away
 // every key that it can wrap.
 constexpr Flag kSealOnly[] = {
@@ -60,6 +116,18 @@ constexpr Part kVerifier = {CKO_PUBLIC_KEY, kVerifyOnly};
 const KeyRole kFingerprintKey = {"mintmark-fingerprint", "fingerprints of secrets",
     CKK_GENERIC_SECRET, CKM_GENERIC_SECRET_KEY_GEN, CKM_SHA256_HMAC, 32, {},
     {CKO_SECRET_KEY, kMacOnly}, {}};
+const KeyRole kClonableFingerprintKey = {"mintmark-fingerprint", "fingerprints of secrets, for several stations",
+    CKK_GENERIC_SECRET, CKM_GENERIC_SECRET_KEY_GEN, CKM_SHA256_HMAC, 32, {},
+    {CKO_SECRET_KEY, kMacAndClone}, {}};
+const KeyRole kUnwrapKey = {"mintmark-unwrap", "taking in a cloned fingerprint key",
+    CKK_RSA, CKM_RSA_PKCS_KEY_PAIR_GEN, CKM_RSA_PKCS_OAEP, 3072, {},
+    {CKO_PRIVATE_KEY, kUnwrapOnly}, {CKO_PUBLIC_KEY, kOpenOnly}};
+const KeyRole kTrustedKey = {"mintmark-trusted", "sending a clone of the fingerprint key",
+    CKK_RSA, CKM_RSA_PKCS_KEY_PAIR_GEN, CKM_RSA_PKCS_OAEP, 3072, {},
+    {}, {CKO_PUBLIC_KEY, kTrustedWrap}};
+const KeyRole kEscrowKey = {"mintmark-escrow", "the escrow seal, in a token of its own",
+    CKK_EC, CKM_EC_KEY_PAIR_GEN, CKM_ECDH1_DERIVE, 0, kP256Parameters,
+    {CKO_PRIVATE_KEY, kAgreeOnly}, {CKO_PUBLIC_KEY, kOpenOnly}};
 const KeyRole kCaKey = {"mintmark-ca", "device certificates",
     CKK_EC, CKM_EC_KEY_PAIR_GEN, CKM_ECDSA, 0, kP256Parameters, kSigner, kVerifier};
 const KeyRole kJournalKeyP256 = {"mintmark-journal", "checkpoints of the journal",
@@ -122,12 +190,39 @@ static Attributes without(const Attributes& all, CK_ATTRIBUTE_TYPE type) {
   return out;
 }
 
+// Table 31 of the mechanisms: the length of an unwrapped key is not the template's to say. And
+// SoftHSM2 cannot fill in an object that it was told never to modify.
+Attributes clone_attributes() {
+  Attributes out;
+  const Attributes table = expected(kClonableFingerprintKey, kClonableFingerprintKey.secret);
+  for (const auto& [type, value] : table.items())
+    if (type != CKA_VALUE_LEN && type != CKA_MODIFIABLE && type != CKA_TOKEN &&
+        type != CKA_ALLOWED_MECHANISMS)
+      out.bytes(type, value);
+  return out;
+}
+
+// Section 4.9, CKA_UNWRAP_TEMPLATE: what comes in through this key is as well kept as it was where
+// it came from, or it does not come in. Without it whoever has the user's PIN could unwrap into a
+// key that he may read. The array points at what lives as long as the process.
+static View unwrapped_only_as_clone() {
+  static Attributes kept = clone_attributes();
+  static const std::vector<CK_ATTRIBUTE> array = kept.raw();
+  return {reinterpret_cast<const std::uint8_t*>(array.data()), array.size() * sizeof array[0]};
+}
+
 static KeyPair generate_as(Session& session, const KeyRole& role, std::string_view label,
                            const Attributes& table) {
   Attributes secret = named(table, label);
+  if (&role == &kUnwrapKey) secret.bytes(CKA_UNWRAP_TEMPLATE, unwrapped_only_as_clone());
   if (!role.is_pair()) return {session.generate_key(role.generate, secret), CK_INVALID_HANDLE};
   Attributes open = named(expected(role, role.open), label);
-  open.bytes(CKA_EC_PARAMS, role.curve);
+  if (role.type == CKK_RSA) {
+    constexpr std::uint8_t kPublicExponent[] = {0x01, 0x00, 0x01};
+    open.number(CKA_MODULUS_BITS, role.value_len).bytes(CKA_PUBLIC_EXPONENT, kPublicExponent);
+  } else {
+    open.bytes(CKA_EC_PARAMS, role.curve);
+  }
   return session.generate_pair(role.generate, open, secret);
 }
 
@@ -169,6 +264,10 @@ const KeyRole& form_of(Session& session, const KeyRole& role, std::string_view l
   if (found.empty()) return role;
   auto type = session.attribute(found.front(), CKA_KEY_TYPE);
   return type && number_in(*type) == role.instead->type ? *role.instead : role;
+}
+
+Attributes template_of(const KeyRole& role, const Part& part, std::string_view label) {
+  return named(expected(role, part), label);
 }
 
 std::vector<CK_OBJECT_HANDLE> find(Session& session, const Part& part, std::string_view label) {
@@ -224,17 +323,42 @@ KeyPair find_checked(Session& session, const KeyRole& role, std::string_view lab
   return out;
 }
 
+const KeyRole& fingerprint_role(Session& session, CK_OBJECT_HANDLE key) {
+  auto says = [&](CK_ATTRIBUTE_TYPE type) {
+    auto value = session.attribute(key, type);
+    return value && value->size() == 1 && value->at(0) != 0;
+  };
+  bool clonable = says(CKA_EXTRACTABLE) && says(CKA_WRAP_WITH_TRUSTED);
+  return clonable ? kClonableFingerprintKey : kFingerprintKey;
+}
+
+const KeyRole& check_fingerprint_key(Session& session, CK_OBJECT_HANDLE key) {
+  const KeyRole& role = fingerprint_role(session, key);
+  std::string differs = differences(session, role, role.secret, key);
+  if (!differs.empty()) throw wrong(role.label, differs);
+  return role;
+}
+
 // A token may write CK_TRUE as any byte but 0.
 static bool same_value(const Bytes& want, const Bytes& have) {
   if (want.size() == 1 && have.size() == 1) return (want[0] != 0) == (have[0] != 0);
   return want == have;
 }
 
+static bool is_local(Session& session, CK_OBJECT_HANDLE key) {
+  auto local = session.attribute(key, CKA_LOCAL);
+  return local && local->size() == 1 && local->at(0) != 0;
+}
+
 std::string differences(Session& session, const KeyRole& role, const Part& part,
                         CK_OBJECT_HANDLE key) {
   const Attributes table = expected(role, part);
   std::string out;
+  // SoftHSM2 does not keep the length of a key that was unwrapped: there the check value, which
+  // both stations compare, stands for it.
+  bool clone = &role == &kClonableFingerprintKey && !is_local(session, key);
   for (const auto& [type, want] : table.items()) {
+    if (type == CKA_VALUE_LEN && clone) continue;
     auto have = session.attribute(key, type);
     if (have && same_value(want, *have)) continue;
     if (!have && type == CKA_ALLOWED_MECHANISMS) continue;  // nothing that this token keeps

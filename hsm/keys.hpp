@@ -48,7 +48,14 @@ extern const KeyRole kCaKey;           // P-256: signs device certificates
 extern const KeyRole kJournalKey;      // Ed25519, else P-256: signs checkpoints
 extern const KeyRole kReopenKey;       // P-256: signs permissions to reopen a unit
 extern const KeyRole kLabelKey;        // Ed25519, else P-256: signs the short tokens on labels
-extern const KeyRole kLotKey;          // AES-256-GCM: the run seal of one lot
+// The fingerprint key where other stations are to share it: it leaves the token only under a public
+// key that the security officer imported as trusted. A clone of it is the same at its station.
+extern const KeyRole kClonableFingerprintKey;
+extern const KeyRole kUnwrapKey;  // RSA-3072: takes a cloned fingerprint key in, then goes
+// Its public half at the source: wraps, made by the security officer, then goes.
+extern const KeyRole kTrustedKey;
+extern const KeyRole kEscrowKey;  // P-256 in the escrow token: opens what the station closed
+extern const KeyRole kLotKey;     // AES-256-GCM: the run seal of one lot
 
 // Those that a station is made with.
 std::span<const KeyRole* const> station_keys();
@@ -57,6 +64,12 @@ std::span<const KeyRole* const> station_keys();
 // "mintmark-ca-2" and so on.
 std::string label_of(const KeyRole& role, int generation);
 const KeyRole& role_of(SignerRole signer);
+
+// Which of the two a fingerprint key is meant to be: the one that may leave, under trusted keys
+// alone, is the clonable one.
+const KeyRole& fingerprint_role(Session& session, CK_OBJECT_HANDLE key);
+// And is, in every attribute. Fault("token.key") where it is neither.
+const KeyRole& check_fingerprint_key(Session& session, CK_OBJECT_HANDLE key);
 
 // Whether `label` is free for a lot key: not empty, not the label of a station key of any
 // generation.
@@ -75,6 +88,11 @@ std::vector<CK_OBJECT_HANDLE> find(Session& session, const Part& part, std::stri
 CK_OBJECT_HANDLE find_one(Session& session, const Part& part, std::string_view label);
 // Every part of the role, found and checked.
 KeyPair find_checked(Session& session, const KeyRole& role, std::string_view label);
+
+// What a key of this role must be: for those that are imported.
+Attributes template_of(const KeyRole& role, const Part& part, std::string_view label);
+// What a clone of the fingerprint key is while it comes in: all that protects it.
+Attributes clone_attributes();
 
 // The names of the attributes that differ from the table, separated by blanks; empty if none does.
 std::string differences(Session& session, const KeyRole& role, const Part& part,

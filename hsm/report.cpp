@@ -139,8 +139,8 @@ TokenReport token_report(Module& module, CK_SLOT_ID slot) {
 
 TokenReport report(Connection& connection, Session& session) {
   TokenReport out = token_report(connection.module(), connection.slot());
-  add_keys(session, kFingerprintKey, kFingerprintKey.secret, std::string(kFingerprintKey.label),
-           out.keys);
+  const KeyRole& fingerprint = fingerprint_role(session, connection.fingerprint_key());
+  add_keys(session, fingerprint, fingerprint.secret, std::string(fingerprint.label), out.keys);
   for (SignerRole signer : kSignerRoles) {
     const KeyRole& role = role_of(signer);
     for (int generation = 1; generation <= connection.newest(signer); ++generation) {

@@ -50,7 +50,7 @@ void Session::check(std::string_view call, CK_RV rv) {
 void Session::must_be_logged_in() {
   CK_SESSION_INFO info{};
   check("C_GetSessionInfo", api().C_GetSessionInfo(handle_, &info));
-  if (info.state != CKS_RO_USER_FUNCTIONS && info.state != CKS_RW_USER_FUNCTIONS)
+  if (info.state == CKS_RO_PUBLIC_SESSION || info.state == CKS_RW_PUBLIC_SESSION)
     throw CallFault("C_GetSessionInfo", CKR_USER_NOT_LOGGED_IN);
 }
 
@@ -217,6 +217,23 @@ void Session::change(CK_OBJECT_HANDLE object, Attributes to) {
 // Section 5.7, C_DestroyObject.
 void Session::destroy(CK_OBJECT_HANDLE object) {
   check("C_DestroyObject", api().C_DestroyObject(handle_, object));
+}
+
+// Section 5.7, C_CopyObject.
+CK_OBJECT_HANDLE Session::copy(CK_OBJECT_HANDLE object, Attributes changes) {
+  auto raw = changes.raw();
+  CK_OBJECT_HANDLE out = CK_INVALID_HANDLE;
+  check("C_CopyObject", api().C_CopyObject(handle_, object, raw.data(), raw.size(), &out));
+  return out;
+}
+
+// Section 5.7, C_GetAttributeValue.
+Secret Session::value(CK_OBJECT_HANDLE object, std::size_t size) {
+  Secret out(size);
+  CK_ATTRIBUTE one{CKA_VALUE, out.mutable_view().data(), size};
+  check("C_GetAttributeValue", api().C_GetAttributeValue(handle_, object, &one, 1));
+  if (one.ulValueLen != size) throw CallFault("C_GetAttributeValue", CKR_DATA_LEN_RANGE);
+  return out;
 }
 
 SessionPool::Lease::Lease(SessionPool& pool, std::unique_ptr<Session> session)

@@ -55,6 +55,11 @@ class Session {
   CK_OBJECT_HANDLE unwrap(CK_MECHANISM with, CK_OBJECT_HANDLE unwrapping, View wrapped,
                           Attributes key);
   void change(CK_OBJECT_HANDLE object, Attributes to);
+  // A second object like it but for `changes`.
+  CK_OBJECT_HANDLE copy(CK_OBJECT_HANDLE object, Attributes changes);
+  // CKA_VALUE of a key that may be read, straight into locked memory. Fault CKR_DATA_LEN_RANGE
+  // where it is of another size.
+  Secret value(CK_OBJECT_HANDLE object, std::size_t size);
   void destroy(CK_OBJECT_HANDLE object);
 
   bool is_spoilt() const { return spoilt_; }  // must not be lent again

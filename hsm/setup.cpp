@@ -5,9 +5,11 @@
 #include <array>
 #include <vector>
 
+#include "hsm/clone.hpp"
 #include "hsm/connection.hpp"
 #include "hsm/pin.hpp"
 #include "hsm/rv.hpp"
+#include "hsm/setup.hpp"
 #include "hsm/vault.hpp"
 
 namespace mintmark {
@@ -70,7 +72,49 @@ static std::vector<const KeyRole*> lacking(Session& session) {
   return out;
 }
 
-void Vault::create_keys(const TokenConfig& config) {
+// A token that lets a key out that may leave only under a trusted one would let this one out, too:
+// it is asked with a key of no worth.
+static void must_keep_in(Session& session) {
+  const KeyRole& role = pkcs11::kClonableFingerprintKey;
+  auto of_no_worth = pkcs11::clone_attributes().flag(CKA_TOKEN, false);
+  of_no_worth.number(CKA_VALUE_LEN, role.value_len);
+  CK_OBJECT_HANDLE key = session.generate_key(role.generate, std::move(of_no_worth));
+  bool kept = !pkcs11::leaves_under_stranger(session, key);
+  session.destroy(key);
+  if (!kept)
+    throw Fault("token.key", {{"key", std::string(pkcs11::kFingerprintKey.label)},
+                              {"attribute", "CKA_WRAP_WITH_TRUSTED is not kept by this token"}});
+}
+
+static const KeyRole& role_of(Vault::Fingerprint fingerprint) {
+  return fingerprint == Vault::Fingerprint::own ? pkcs11::kFingerprintKey
+                                                : pkcs11::kClonableFingerprintKey;
+}
+
+static void make_fingerprint_key(Session& session, Vault::Fingerprint fingerprint,
+                                 const ClonedKey& clone) {
+  const KeyRole& role = role_of(fingerprint);
+  if (fingerprint != Vault::Fingerprint::own) must_keep_in(session);
+  if (fingerprint == Vault::Fingerprint::cloned)
+    pkcs11::unwrap_fingerprint_key(session, clone);
+  else
+    pkcs11::generate(session, role, role.label);
+}
+
+// One that an earlier try left may be another than is asked for now.
+static void must_be_asked_for(Session& session, Vault::Fingerprint fingerprint,
+                              const ClonedKey& clone) {
+  const KeyRole& role = role_of(fingerprint);
+  CK_OBJECT_HANDLE key = pkcs11::find_one(session, role.secret, role.label);
+  if (&pkcs11::check_fingerprint_key(session, key) != &role)
+    throw Fault("token.key", {{"key", std::string(role.label)}, {"attribute", "CKA_EXTRACTABLE"}});
+  if (fingerprint != Vault::Fingerprint::cloned) return;
+  pkcs11::must_be_the_compared(session, key, clone.check_value);
+  pkcs11::forget_unwrap_key(session);
+}
+
+void Vault::create_keys(const TokenConfig& config, Fingerprint fingerprint,
+                        const ClonedKey& clone) {
   TokenUri uri(config.uri);
   pkcs11::must_not_be_marked(config.state_dir);
   Module& module = Module::load(uri.module_path(), config.init_parameters);
@@ -80,11 +124,17 @@ void Vault::create_keys(const TokenConfig& config) {
   if (roles.empty()) throw exists(uri);
   // What is made stays where a later one fails: the next try completes it, and nothing here ever
   // destroys a key of a station.
-  for (const KeyRole* role : roles) pkcs11::generate(session, *role, role->label);
+  for (const KeyRole* role : roles) {
+    if (role == &pkcs11::kFingerprintKey)
+      make_fingerprint_key(session, fingerprint, clone);
+    else
+      pkcs11::generate(session, *role, role->label);
+  }
+  must_be_asked_for(session, fingerprint, clone);
   ::sync();  // SoftHSM2 leaves that to others
 }
 
-void Vault::create(const TokenConfig& config, View so_pin) {
+void pkcs11::make_token(const TokenConfig& config, View so_pin) {
   TokenUri uri(config.uri);
   pkcs11::must_not_be_marked(config.state_dir);
   pkcs11::must_be_markable(config.state_dir);
@@ -93,7 +143,11 @@ void Vault::create(const TokenConfig& config, View so_pin) {
   must_be_new(module, uri);
   init_token(module, uri, so_pin);
   init_user_pin(module, uri, so_pin, user_pin.view());
-  create_keys(config);
+}
+
+void Vault::create(const TokenConfig& config, View so_pin, Fingerprint fingerprint) {
+  pkcs11::make_token(config, so_pin);
+  create_keys(config, fingerprint);
 }
 
 }  // namespace mintmark

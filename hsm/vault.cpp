@@ -11,6 +11,7 @@
 #include <set>
 #include <utility>
 
+#include "hsm/clone.hpp"
 #include "hsm/connection.hpp"
 #include "hsm/health.hpp"
 #include "hsm/report.hpp"
@@ -272,6 +273,8 @@ void Vault::use(SignerRole signer, int generation) {
   state_->in_use.at(static_cast<std::size_t>(signer)) = generation;
 }
 
+int Vault::newest(SignerRole signer) { return state_->link.connection()->newest(signer); }
+
 Bytes Vault::public_key(SignerRole signer, int generation) {
   if (generation == 0) generation = in_use(signer);
   return state_->link.connection()->signer(signer, generation).point;
@@ -289,16 +292,34 @@ Bytes Vault::sign(SignerRole signer, View data, int generation) {
   return sized(std::move(out), 64, role);
 }
 
-// The connection has looked for its keys when it logged in: the next one will find this one, too.
+// What an earlier try left of it was never in use: half a pair, or two of them.
+static void generate_afresh(Session& session, const pkcs11::KeyRole& role,
+                            const std::string& label) {
+  for (const pkcs11::Part* part : {&role.secret, &role.open})
+    for (CK_OBJECT_HANDLE old : pkcs11::find(session, *part, label)) session.destroy(old);
+  pkcs11::generate(session, role, label);
+}
+
+// The connection has looked for its keys when it logged in: the next one will find this one, too. A
+// token that reports a failure may have made the pair all the same: what counts is what is there.
 int Vault::create_next(SignerRole signer) {
   const pkcs11::KeyRole& role = pkcs11::role_of(signer);
   auto before = state_->link.connection();
+  before->signer(signer, in_use(signer));  // what is in use is never taken for what was left
   int generation = before->newest(signer) + 1;
-  state_->change([&](Connection&, Session& session) {
-    pkcs11::generate(session, role, pkcs11::label_of(role, generation));
-  });
+  std::optional<Fault> fault;
+  try {
+    state_->change([&](Connection&, Session& session) {
+      generate_afresh(session, role, pkcs11::label_of(role, generation));
+    });
+  } catch (const Fault& f) {
+    fault = f;
+  }
   state_->link.drop(before);
-  state_->link.connection()->signer(signer, generation);
+  auto now = state_->link.connection();
+  if (fault && now->newest(signer) < generation) throw Fault(*fault);
+  now->signer(signer, generation);
+  if (fault) ::sync();
   return generation;
 }
 
@@ -315,6 +336,14 @@ WrappedKey Vault::make_unit_key(const UnitKeyOrder& order) {
   return state_->link.run(Repeat::yes, [&](Connection& connection, Session& session) {
     return pkcs11::make_wrapped_key(session, connection.wrap_route(), order);
   });
+}
+
+Bytes Vault::clone_fingerprint_key(View spki) {
+  Bytes out;
+  state_->change([&](Connection& connection, Session& session) {
+    out = pkcs11::wrap_fingerprint_key(session, connection.fingerprint_key(), spki);
+  });
+  return out;
 }
 
 TokenReport Vault::describe() {

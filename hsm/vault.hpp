@@ -40,6 +40,12 @@ struct TokenConfig {
 void clear_pin_mark(const std::string& state_dir);
 bool pin_marked(const std::string& state_dir);
 
+// A fingerprint key on its way to another token.
+struct ClonedKey {
+  Bytes wrapped;
+  Bytes check_value;  // 8 bytes, as two people compared them
+};
+
 struct KeyReport {
   std::string label;
   std::string part;  // "secret key", "private key", "public key"
@@ -69,13 +75,19 @@ using Iv = std::array<std::uint8_t, 12>;  // a 96-bit big-endian counter, the ca
 
 class Vault {
  public:
+  // The station's own, never to leave; one that other stations may be given (clone.hpp); or one
+  // that was given. The last two only in a token that keeps CKA_WRAP_WITH_TRUSTED: it is tried.
+  enum class Fingerprint { own, clonable, cloned };
   // A NEW token (C_InitToken in a free slot, label from the URI, the user's PIN from the PIN file)
   // with all of the station's keys in it. Fault("token.exists") if that label is taken.
-  static void create(const TokenConfig& config, View so_pin);
+  static void create(const TokenConfig& config, View so_pin,
+                     Fingerprint fingerprint = Fingerprint::own);
   // The keys alone, in a token that exists (a real HSM): those that it lacks, so that what a try
   // that broke off has made is completed. Fault("token.exists") if it has them all; "token.key" for
-  // half of a pair.
-  static void create_keys(const TokenConfig& config);
+  // half of a pair. `clone`: the fingerprint key that is taken in; Fault("clone.check") where it is
+  // another than was compared.
+  static void create_keys(const TokenConfig& config, Fingerprint fingerprint = Fingerprint::own,
+                          const ClonedKey& clone = {});
 
   // Opens, logs in, finds every key once, checks each against the table in keys.hpp, and that each
   // pair belongs together.
@@ -111,6 +123,7 @@ class Vault {
   Bytes sign(SignerRole signer, View data, int generation = 0);
   void use(SignerRole signer, int generation);  // Fault("token.key") if the token has none such
   int in_use(SignerRole signer) const;
+  int newest(SignerRole signer);  // that the token has; not in use yet where it is above in_use
   // A key of the next generation, found and checked; not in use yet. Its number.
   int create_next(SignerRole signer);
 
@@ -125,15 +138,20 @@ class Vault {
   // A key for a unit without a random generator (unit_key.hpp). Nothing of it stays in the token.
   // Beside the token's faults: identity.bad_point, rng.broken.
   WrappedKey make_unit_key(const UnitKeyOrder& order);
+  // The fingerprint key under the trusted public key (SubjectPublicKeyInfo, DER) that the security
+  // officer imported for it (clone.hpp), which is destroyed then. Fault("token.key") where there is
+  // no such key, or where the fingerprint key was not made to be cloned.
+  Bytes clone_fingerprint_key(View spki);
 
   TokenReport describe();
 
   // The token as it is, whatever is in it: every secret, private and public key is compared with
   // the table, what is missing or too many is said, and what the table does not know is `wrong`
-  // with "unknown". A key that was not made inside is `wrong` with "CKA_LOCAL", except for a
-  // fingerprint key of which the caller knows that it is a clone. Logs in, changes nothing, and
-  // needs none of the keys.
-  static TokenReport inspect(const TokenConfig& config, bool fingerprint_is_clone = false);
+  // with "unknown". A fingerprint key is what `fingerprint` says, or it is wrong. A key that was
+  // not made inside is `wrong` with "CKA_LOCAL", but for a clone; what a clone should have taken
+  // with it with "leftover"; an escrow key, which belongs into another token, with "misplaced".
+  // Logs in, changes nothing, and needs none of the keys.
+  static TokenReport inspect(const TokenConfig& config, Fingerprint fingerprint = Fingerprint::own);
 
  private:
   struct State;

@@ -59,6 +59,7 @@ int main(int argc, char** argv) {
   mintmark::add_hsm_commands(app, context);
   mintmark::add_line_commands(app, context);
   mintmark::add_act_commands(app, context);
+  mintmark::add_key_commands(app, context);
   mintmark::add_watch_command(app, context);
   mintmark::add_export_commands(app, context);
   return run(app, argc, argv, context);

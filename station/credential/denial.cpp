@@ -1,6 +1,7 @@
 #include "station/credential/denial.hpp"
 
 #include <openssl/ec.h>
+#include <openssl/err.h>
 #include <openssl/pem.h>
 #include <openssl/x509.h>
 #include <openssl/x509v3.h>
@@ -10,6 +11,7 @@
 #include <ctime>
 #include <memory>
 
+#include "station/credential/authority.hpp"
 #include "station/words/crypto.hpp"
 #include "station/words/fault.hpp"
 
@@ -125,10 +127,11 @@ Bytes der_signature(View rs) {
 
 // OpenSSL has no setter for a list's algorithms nor for a signature made elsewhere: a key of the
 // moment signs first, and the token's signature takes that one's place.
-void sign_by_token(Vault& vault, X509_CRL* crl) {
+void sign_by_token(Vault& vault, X509_CRL* crl, int generation) {
   Freed<EVP_PKEY> moment(EVP_EC_gen("P-256"));
   must_crl(moment && X509_CRL_sign(crl, moment.get(), EVP_sha256()) > 0, "signature");
-  Bytes signature = der_signature(vault.ca_sign(sha256(encoded(crl, i2d_re_X509_CRL_tbs))));
+  Digest digest = sha256(encoded(crl, i2d_re_X509_CRL_tbs));
+  Bytes signature = der_signature(vault.sign(SignerRole::ca, digest, generation));
   const ASN1_BIT_STRING* field = nullptr;
   X509_CRL_get0_signature(crl, &field, nullptr);
   auto* bits = const_cast<ASN1_BIT_STRING*>(field);
@@ -137,11 +140,38 @@ void sign_by_token(Vault& vault, X509_CRL* crl) {
   bits->flags = (bits->flags & ~(ASN1_STRING_FLAG_BITS_LEFT | 7L)) | ASN1_STRING_FLAG_BITS_LEFT;
 }
 
+bool is_issued_by(View der, X509* ca) {
+  Freed<X509> certificate = certificate_of(der);
+  bool by_this = X509_check_issued(ca, certificate.get()) == X509_V_OK &&
+                 X509_verify(certificate.get(), X509_get0_pubkey(ca)) == 1;
+  ERR_clear_error();
+  return by_this;
+}
+
+bool is_same_issuer(X509* one, X509* other) {
+  return X509_NAME_cmp(X509_get_subject_name(one), X509_get_subject_name(other)) == 0 &&
+         EVP_PKEY_eq(X509_get0_pubkey(one), X509_get0_pubkey(other)) == 1;
+}
+
+// In order, without those that are the same issuer as one before.
+std::vector<Bytes> issuers_of(const std::vector<Bytes>& cas) {
+  std::vector<Bytes> out;
+  for (const Bytes& der : cas) {
+    Freed<X509> ca = certificate_of(der);
+    bool known = std::any_of(out.begin(), out.end(), [&](const Bytes& before) {
+      return is_same_issuer(certificate_of(before).get(), ca.get());
+    });
+    if (!known) out.push_back(der);
+  }
+  return out;
+}
+
 }  // namespace
 
 Bytes make_denial_list(Vault& vault, View ca_cert_der, const std::vector<DeniedCertificate>& denied,
                        std::uint64_t number) {
   Freed<X509> ca = certificate_of(ca_cert_der);
+  int generation = ca_generation(vault, certificate_key(ca_cert_der));
   Freed<X509_CRL> crl(X509_CRL_new());
   must_crl(crl && X509_CRL_set_version(crl.get(), X509_CRL_VERSION_2) == 1 &&
                X509_CRL_set_issuer_name(crl.get(), X509_get_subject_name(ca.get())) == 1,
@@ -150,12 +180,29 @@ Bytes make_denial_list(Vault& vault, View ca_cert_der, const std::vector<DeniedC
   for (const DeniedCertificate& one : denied) add_revoked(crl.get(), one);
   X509_CRL_sort(crl.get());
   add_extensions(crl.get(), ca.get(), number);
-  sign_by_token(vault, crl.get());
+  sign_by_token(vault, crl.get(), generation);
   Bytes out = encoded(crl.get(), i2d_X509_CRL);
   const unsigned char* at = out.data();
   Freed<X509_CRL> read(d2i_X509_CRL(nullptr, &at, static_cast<long>(out.size())));
   bool good = read && X509_CRL_verify(read.get(), X509_get0_pubkey(ca.get())) == 1;
   if (!good) throw Fault("identity.ca", {{"reason", "the token signs with another key"}});
+  return out;
+}
+
+std::vector<Bytes> make_denial_lists(Vault& vault, const std::vector<Bytes>& cas,
+                                     const std::vector<DeniedCertificate>& denied,
+                                     std::uint64_t number) {
+  std::vector<Bytes> out;
+  std::size_t listed = 0;
+  for (const Bytes& der : issuers_of(cas)) {
+    Freed<X509> ca = certificate_of(der);
+    std::vector<DeniedCertificate> its_own;
+    for (const DeniedCertificate& one : denied)
+      if (is_issued_by(one.certificate, ca.get())) its_own.push_back(one);
+    out.push_back(make_denial_list(vault, der, its_own, number));
+    listed += its_own.size();
+  }
+  must_crl(listed == denied.size(), "a denied certificate is of no CA of this station");
   return out;
 }
 

@@ -21,10 +21,18 @@ struct DeniedCertificate {
 
 inline constexpr int kDenialListDays = 30;  // until nextUpdate
 
-// Issuer and authority key identifier of the CA; crlNumber `number`; thisUpdate now. Verified
-// before it is returned. Faults "identity.ca" (not the token's CA), "identity.failed".
+// Issuer and authority key identifier of the CA; crlNumber `number`; thisUpdate now. Signed by that
+// generation of the CA key, and verified before it is returned. Faults "identity.ca" (not the
+// token's CA), "identity.failed".
 Bytes make_denial_list(Vault& vault, View ca_cert_der, const std::vector<DeniedCertificate>& denied,
                        std::uint64_t number);
+
+// A list speaks for its own issuer alone: one for each of `cas` (those of one name and key count as
+// one), of the denied certificates that it issued. Fault "identity.failed" where one of them was
+// issued by none.
+std::vector<Bytes> make_denial_lists(Vault& vault, const std::vector<Bytes>& cas,
+                                     const std::vector<DeniedCertificate>& denied,
+                                     std::uint64_t number);
 
 std::string denial_list_pem(View der);  // RFC 7468: X509 CRL
 

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <memory>
 
+#include "station/credential/authority.hpp"
 #include "station/credential/key_check.hpp"
 #include "station/words/crypto.hpp"
 #include "station/words/fault.hpp"
@@ -29,6 +30,13 @@ using Object = std::unique_ptr<ASN1_OBJECT, Deleter<ASN1_OBJECT_free>>;
 using Octets = std::unique_ptr<ASN1_OCTET_STRING, Deleter<ASN1_OCTET_STRING_free>>;
 using Names = std::unique_ptr<GENERAL_NAMES, Deleter<GENERAL_NAMES_free>>;
 using Number = std::unique_ptr<BIGNUM, Deleter<BN_free>>;
+using Request = std::unique_ptr<X509_REQ, Deleter<X509_REQ_free>>;
+struct FreeExtensions {
+  void operator()(STACK_OF(X509_EXTENSION) * p) const {
+    sk_X509_EXTENSION_pop_free(p, X509_EXTENSION_free);
+  }
+};
+using Extensions = std::unique_ptr<STACK_OF(X509_EXTENSION), FreeExtensions>;
 using Signature = std::unique_ptr<ECDSA_SIG, Deleter<ECDSA_SIG_free>>;
 
 // id-on-hardwareModuleName (RFC 4108 section 5).
@@ -129,14 +137,14 @@ void set_signature(const ASN1_BIT_STRING* field, View der) {
 
 // Signed by the token and verified here: a fault in the token or on the way to it must not leave
 // the factory as a certificate that nobody accepts.
-Bytes sign(Vault& vault, X509* certificate, EVP_PKEY* ca_key) {
+Bytes sign(Vault& vault, X509* certificate, EVP_PKEY* ca_key, int generation) {
   const ASN1_BIT_STRING* signature = nullptr;
   const X509_ALGOR* algorithm = nullptr;
   X509_get0_signature(&signature, &algorithm, certificate);
   set_algorithm(X509_get0_tbs_sigalg(certificate));
   set_algorithm(algorithm);
   Digest digest = sha256(der_of(certificate, i2d_re_X509_tbs));
-  set_signature(signature, signature_der(vault.ca_sign(digest)));
+  set_signature(signature, signature_der(vault.sign(SignerRole::ca, digest, generation)));
   Bytes out = der_of(certificate, i2d_X509);
   must(X509_verify(parse_certificate(out).get(), ca_key) == 1, "the token's signature");
   return out;
@@ -192,12 +200,23 @@ bool is_dotted_oid(const std::string& text) {
   return oid(text) != nullptr;  // the arcs' ranges
 }
 
-// The certificate that issues must be that of the key which signs.
-Certificate own_ca(Vault& vault, View der) {
-  Certificate ca = parse_certificate(der);
-  Bytes spki = der_of(X509_get_X509_PUBKEY(ca.get()), i2d_X509_PUBKEY);
-  if (!equal(spki, p256_spki(vault.ca_public_point())))
-    throw Fault("identity.ca", {{"reason", "not the certificate of this token's CA key"}});
+std::string pem_block(View der, const std::string& label) {
+  std::string body = base64(der), out = "-----BEGIN " + label + "-----\n";
+  for (std::size_t at = 0; at < body.size(); at += 64) out += body.substr(at, 64) + "\n";
+  return out + "-----END " + label + "-----\n";
+}
+
+struct OwnCa {
+  Certificate certificate;
+  int generation;  // of its key
+  X509* get() const { return certificate.get(); }
+};
+
+// The key that signs is that of the certificate which issues, whichever is in use by now.
+OwnCa own_ca(Vault& vault, View der) {
+  OwnCa ca{parse_certificate(der), ca_generation(vault, certificate_key(der))};
+  if (X509_cmp_current_time(X509_get0_notAfter(ca.get())) <= 0)
+    throw Fault("identity.ca", {{"reason", "the CA's certificate has expired"}});
   return ca;
 }
 
@@ -214,8 +233,8 @@ void IdevidProfile::check() const {
   if (!is_dotted_oid(hw_type_oid)) throw bad_profile("hw_type_oid", "not a dotted OID");
 }
 
-Bytes make_ca_certificate(Vault& vault, const std::string& common_name) {
-  Key key = parse_key(p256_spki(vault.ca_public_point()));
+Bytes make_ca_certificate(Vault& vault, const std::string& common_name, int generation) {
+  Key key = parse_key(p256_spki(vault.public_key(SignerRole::ca, generation)));
   Certificate ca = start(vault, key.get());
   X509_NAME* name = X509_get_subject_name(ca.get());
   add_name(name, NID_commonName, MBSTRING_UTF8, common_name);
@@ -223,7 +242,32 @@ Bytes make_ca_certificate(Vault& vault, const std::string& common_name) {
   add_extension(ca.get(), ca.get(), NID_basic_constraints, "critical,CA:TRUE,pathlen:0");
   add_extension(ca.get(), ca.get(), NID_key_usage, "critical,keyCertSign,cRLSign");
   add_extension(ca.get(), ca.get(), NID_subject_key_identifier, "hash");
-  return sign(vault, ca.get(), key.get());
+  return sign(vault, ca.get(), key.get(), generation);
+}
+
+std::string make_ca_request(Vault& vault, const std::string& common_name, int generation) {
+  Key key = parse_key(p256_spki(vault.public_key(SignerRole::ca, generation)));
+  Request request(X509_REQ_new());
+  must(request && X509_REQ_set_version(request.get(), X509_REQ_VERSION_1) == 1 &&
+           X509_REQ_set_pubkey(request.get(), key.get()) == 1,
+       "request");
+  add_name(X509_REQ_get_subject_name(request.get()), NID_commonName, MBSTRING_UTF8, common_name);
+  Extensions asked(sk_X509_EXTENSION_new_null());
+  must(asked != nullptr, "extensions");
+  for (auto [type, value] : {std::pair(NID_basic_constraints, "critical,CA:TRUE,pathlen:0"),
+                             std::pair(NID_key_usage, "critical,keyCertSign,cRLSign")})
+    must(
+        sk_X509_EXTENSION_push(asked.get(), X509V3_EXT_conf_nid(nullptr, nullptr, type, value)) > 0,
+        "extension");
+  must(X509_REQ_add_extensions(request.get(), asked.get()) == 1, "extensions");
+  const ASN1_BIT_STRING* signature = nullptr;
+  const X509_ALGOR* algorithm = nullptr;
+  X509_REQ_get0_signature(request.get(), &signature, &algorithm);
+  set_algorithm(algorithm);
+  Digest digest = sha256(der_of(request.get(), i2d_re_X509_REQ_tbs));
+  set_signature(signature, signature_der(vault.sign(SignerRole::ca, digest, generation)));
+  must(X509_REQ_verify(request.get(), key.get()) == 1, "the token's signature");
+  return pem_block(der_of(request.get(), i2d_X509_REQ), "CERTIFICATE REQUEST");
 }
 
 Bytes make_idevid(Vault& vault, View ca_cert_der, View unit_spki, const std::string& serial,
@@ -231,7 +275,7 @@ Bytes make_idevid(Vault& vault, View ca_cert_der, View unit_spki, const std::str
   profile.check();
   check_key(unit_spki, algorithm);
   must(is_serial(serial) && !hw_raw.empty() && hw_raw.size() <= 255, "serial or hardware id");
-  Certificate ca = own_ca(vault, ca_cert_der);
+  OwnCa ca = own_ca(vault, ca_cert_der);
   Certificate leaf = start(vault, parse_key(unit_spki).get());
   must(X509_set_issuer_name(leaf.get(), X509_get_subject_name(ca.get())) == 1, "issuer");
   X509_NAME* name = X509_get_subject_name(leaf.get());
@@ -240,7 +284,7 @@ Bytes make_idevid(Vault& vault, View ca_cert_der, View unit_spki, const std::str
   add_extension(leaf.get(), ca.get(), NID_authority_key_identifier, "keyid:always");
   add_extension(leaf.get(), ca.get(), NID_key_usage, "critical,digitalSignature");
   add_hardware_module_name(leaf.get(), hardware_module_name(profile.hw_type_oid, hw_raw));
-  return sign(vault, leaf.get(), X509_get0_pubkey(ca.get()));
+  return sign(vault, leaf.get(), X509_get0_pubkey(ca.get()), ca.generation);
 }
 
 static std::string filled_in(std::string pattern, const std::string& serial) {
@@ -253,7 +297,7 @@ Bytes make_ldevid(Vault& vault, View ca_cert_der, View unit_spki, const std::str
                   const LdevidProfile& profile, KeyAlgorithm algorithm) {
   check_key(unit_spki, algorithm);
   must(is_serial(serial) && profile.days > 0, "serial or validity");
-  Certificate ca = own_ca(vault, ca_cert_der);
+  OwnCa ca = own_ca(vault, ca_cert_der);
   Certificate leaf = start(vault, parse_key(unit_spki).get());
   must(X509_time_adj_ex(X509_getm_notAfter(leaf.get()), profile.days, 0, nullptr) != nullptr,
        "validity");
@@ -266,15 +310,10 @@ Bytes make_ldevid(Vault& vault, View ca_cert_der, View unit_spki, const std::str
   add_extension(leaf.get(), ca.get(), NID_basic_constraints, "critical,CA:FALSE");
   add_extension(leaf.get(), ca.get(), NID_key_usage, "critical,digitalSignature");
   add_extension(leaf.get(), ca.get(), NID_ext_key_usage, "clientAuth");
-  return sign(vault, leaf.get(), X509_get0_pubkey(ca.get()));
+  return sign(vault, leaf.get(), X509_get0_pubkey(ca.get()), ca.generation);
 }
 
-std::string pem(View certificate_der) {
-  std::string body = base64(certificate_der);
-  std::string out = "-----BEGIN CERTIFICATE-----\n";
-  for (std::size_t at = 0; at < body.size(); at += 64) out += body.substr(at, 64) + "\n";
-  return out + "-----END CERTIFICATE-----\n";
-}
+std::string pem(View certificate_der) { return pem_block(certificate_der, "CERTIFICATE"); }
 
 Digest spki_fingerprint(View spki) { return sha256(spki); }
 

@@ -23,8 +23,9 @@ struct IdevidProfile {
 };
 
 // Self-signed: CN, CA:TRUE with pathlen 0 and keyCertSign, cRLSign (both critical), SKI, from now
-// to 99991231235959Z. One CA key, one station: call it once and keep the result.
-Bytes make_ca_certificate(Vault& vault, const std::string& common_name);
+// to 99991231235959Z. One CA key, one station: call it once for each generation of the key (0: that
+// in use) and keep the result.
+Bytes make_ca_certificate(Vault& vault, const std::string& common_name, int generation = 0);
 
 // A second certificate for a unit's key, from another profile (IEEE 802.1AR LDevID style): for a
 // service that the unit logs in to, and short-lived in place of revocation.

@@ -7,6 +7,8 @@
 #include <openssl/x509_vfy.h>
 #include <openssl/x509v3.h>
 
+#include <algorithm>
+#include <ctime>
 #include <memory>
 
 namespace mintmark::exports {
@@ -36,6 +38,12 @@ Bytes der_of(X509* certificate) {
   unsigned char* at = out.data();
   i2d_X509(certificate, &at);
   return out;
+}
+
+std::optional<std::time_t> to_time(const ASN1_TIME* time) {
+  std::tm parts{};
+  if (ASN1_TIME_to_tm(time, &parts) != 1) return std::nullopt;
+  return timegm(&parts);
 }
 
 }  // namespace
@@ -72,6 +80,9 @@ std::optional<std::string> chain_fault(View der, const std::vector<Bytes>& chain
   X509_STORE_set_flags(store.get(), X509_V_FLAG_PARTIAL_CHAIN);
   if (X509_STORE_CTX_init(context.get(), store.get(), certificate.get(), nullptr) != 1)
     return "not a certificate";
+  // A certificate without an end outlives its CA: what counts is that it was issued in time.
+  if (auto issued = to_time(X509_get0_notBefore(certificate.get())))
+    X509_STORE_CTX_set_time(context.get(), 0, *issued);
   if (X509_verify_cert(context.get()) == 1) return std::nullopt;
   std::string reason = X509_verify_cert_error_string(X509_STORE_CTX_get_error(context.get()));
   ERR_clear_error();
@@ -100,26 +111,58 @@ static std::string reason_of(X509_REVOKED* entry) {
   }
 }
 
-std::optional<DenialList> read_denial_list(std::string_view text, const std::vector<Bytes>& chain) {
-  Owned<BIO> in(BIO_new_mem_buf(text.data(), static_cast<int>(text.size())));
-  Owned<X509_CRL> crl(in ? PEM_read_bio_X509_CRL(in.get(), nullptr, nullptr, nullptr) : nullptr);
-  ERR_clear_error();
-  if (!crl) return std::nullopt;
+static DenialList facts_of(X509_CRL* crl) {
   DenialList out;
-  Owned<X509> ca = chain.empty() ? nullptr : parse(chain.front());
-  out.signed_by_ca = ca && X509_CRL_verify(crl.get(), X509_get0_pubkey(ca.get())) == 1;
-  ERR_clear_error();
-  Owned<ASN1_INTEGER> number(static_cast<ASN1_INTEGER*>(
-      X509_CRL_get_ext_d2i(crl.get(), NID_crl_number, nullptr, nullptr)));
+  out.der.resize(static_cast<std::size_t>(std::max(0, i2d_X509_CRL(crl, nullptr))));
+  unsigned char* at = out.der.data();
+  i2d_X509_CRL(crl, &at);
+  Owned<ASN1_INTEGER> number(
+      static_cast<ASN1_INTEGER*>(X509_CRL_get_ext_d2i(crl, NID_crl_number, nullptr, nullptr)));
   std::uint64_t value = 0;
   if (number && ASN1_INTEGER_get_uint64(&value, number.get()) == 1)
     out.number = std::to_string(value);
-  STACK_OF(X509_REVOKED)* list = X509_CRL_get_REVOKED(crl.get());
+  STACK_OF(X509_REVOKED)* list = X509_CRL_get_REVOKED(crl);
   for (int i = 0; list != nullptr && i < sk_X509_REVOKED_num(list); ++i) {
     X509_REVOKED* entry = sk_X509_REVOKED_value(list, i);
     out.numbers[octets_of(X509_REVOKED_get0_serialNumber(entry))] = reason_of(entry);
   }
   return out;
+}
+
+std::vector<DenialList> read_denial_lists(std::string_view text) {
+  std::vector<DenialList> out;
+  Owned<BIO> in(BIO_new_mem_buf(text.data(), static_cast<int>(text.size())));
+  while (in) {
+    Owned<X509_CRL> one(PEM_read_bio_X509_CRL(in.get(), nullptr, nullptr, nullptr));
+    if (!one) break;
+    out.push_back(facts_of(one.get()));
+  }
+  ERR_clear_error();  // the end of the text is an error to OpenSSL
+  return out;
+}
+
+bool is_list_of(const DenialList& list, View ca_der) {
+  const unsigned char* at = list.der.data();
+  Owned<X509_CRL> crl(d2i_X509_CRL(nullptr, &at, static_cast<long>(list.der.size())));
+  Owned<X509> ca = parse(ca_der);
+  bool good = crl && ca &&
+              X509_NAME_cmp(X509_CRL_get_issuer(crl.get()), X509_get_subject_name(ca.get())) == 0 &&
+              X509_CRL_verify(crl.get(), X509_get0_pubkey(ca.get())) == 1;
+  ERR_clear_error();
+  return good;
+}
+
+bool is_issued_by(View certificate_der, View ca_der) {
+  Owned<X509> certificate = parse(certificate_der), ca = parse(ca_der);
+  bool good = certificate && ca && X509_check_issued(ca.get(), certificate.get()) == X509_V_OK &&
+              X509_verify(certificate.get(), X509_get0_pubkey(ca.get())) == 1;
+  ERR_clear_error();
+  return good;
+}
+
+std::string certificate_number(View der) {
+  Owned<X509> certificate = parse(der);
+  return certificate ? octets_of(X509_get0_serialNumber(certificate.get())) : "";
 }
 
 }  // namespace mintmark::exports

@@ -16,13 +16,19 @@ std::string subject_serial(View der);                // attribute serialNumber (
 // Why `der` does not chain to the certificates of `chain`; nullopt where it does.
 std::optional<std::string> chain_fault(View der, const std::vector<Bytes>& chain);
 
-// A denial list in PEM, as far as it can be checked against the chain's first certificate.
+std::string certificate_number(View der);  // serialNumber of RFC 5280, hex; empty if bad
+
+// A denial list.
 struct DenialList {
   DenialList() = default;
-  bool signed_by_ca = false;
+  Bytes der;
   std::string number;                          // crlNumber, decimal
   std::map<std::string, std::string> numbers;  // of certificates, hex, to the reason's word
 };
-std::optional<DenialList> read_denial_list(std::string_view text, const std::vector<Bytes>& chain);
+// Of each X509 CRL block; none if bad.
+std::vector<DenialList> read_denial_lists(std::string_view text);
+// In the name of the CA certificate `ca` and by its key.
+bool is_list_of(const DenialList& list, View ca);
+bool is_issued_by(View certificate, View ca);
 
 }  // namespace mintmark::exports

@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "station/ledger/signers.hpp"
 #include "station/words/fault.hpp"
 
 namespace mintmark::exports {
@@ -127,12 +128,16 @@ void bundle(Reader& db, const Birth& birth, const Checkpoint& checkpoint,
   };
   journal(db, checkpoint.size, into("journal.jsonl"));
   file("checkpoint", checkpoint.note);
-  file("checkpoint.vkey", verifier_key(birth.station, birth.journal_key) + "\n");
+  file("checkpoint.vkey", verifier_key(birth.station, signers::journal_keys(db).back()) + "\n");
+  if (auto handed = signers::handovers(db); !handed.empty())
+    file("handovers.json", Json(handed).dump(1) + "\n");
   units(db, birth, into("units.csv"));
   certificates(db, [&file](const std::string& serial, const std::string& text) {
     file("certs/" + serial + ".pem", text);
   });
-  file("ca-chain.pem", pem(birth.ca));
+  std::string chain;
+  for (const Bytes& der : signers::ca_chain(db)) chain += pem(der);
+  file("ca-chain.pem", chain);
   file("denied.crl", denial_list);
 }
 

@@ -35,7 +35,7 @@ void Facts::fingerprint(std::uint64_t seq, std::int64_t scope, const std::string
 
 void Facts::birth(std::uint64_t seq, const Json& entry) {
   if (seq != 0) find(at(seq) + "a ledger is born once, in entry 0");
-  ca_sha256 = text_of(entry, "ca_sha256");
+  if (auto ca = text_of(entry, "ca_sha256"); !ca.empty()) ca_sha256.push_back(ca);
   journal_key = text_of(entry, "journal_key");
   demo = flag_of(entry, "demo");
 }
@@ -69,6 +69,14 @@ void Facts::ending(const Json& entry, const std::string& word) {
 
 void Facts::hold(const Json& entry) { held_.insert(hardware_of(entry)); }
 
+void Facts::install(const Json& entry) {
+  ca_sha256.push_back(text_of(entry, "sha256"));
+  auto issuers = entry.find("issuers");
+  if (issuers == entry.end() || !issuers->is_array()) return;
+  for (const Json& issuer : *issuers)
+    if (issuer.is_string()) issuer_sha256.insert(issuer.get<std::string>());
+}
+
 // Two officers let it come back, or retired it.
 void Facts::come_back(std::uint64_t seq, const Json& entry, const std::string& word) {
   std::string hardware = hardware_of(entry);
@@ -101,6 +109,7 @@ void Facts::take(std::uint64_t seq, const Json& entry) {
     denied.emplace(text_of(entry, "number"), text_of(entry, "reason"));
   if (type == "certificate.issue")
     certificates[text_of(entry, "sha256")] = text_of(entry, "serial");
+  if (type == "ca.install") install(entry);
   if (type == "audit.nonce") nonces.insert(text_of(entry, "nonce"));
   if (type == "order.accept") {
     Order& order = orders_[text_of(entry, "order")];

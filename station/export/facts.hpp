@@ -1,6 +1,7 @@
 // What an exported journal says, gathered in one pass over its entries.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <map>
 #include <set>
@@ -28,8 +29,17 @@ class Facts {
   std::map<std::string, std::string> certificates;  // SHA-256, to serial
   std::map<std::string, std::string> denied;        // certificates' serial numbers, to the reason
   std::set<std::string> nonces;
-  std::string ca_sha256, journal_key;
+  std::string journal_key;
+  // SHA-256 of the CA certificates that the journal knows; the last one is in force.
+  std::vector<std::string> ca_sha256;
+  std::set<std::string> issuer_sha256;
   bool demo = false;
+  bool issues(const std::string& digest) const {
+    return std::find(ca_sha256.begin(), ca_sha256.end(), digest) != ca_sha256.end();
+  }
+  bool knows_ca(const std::string& digest) const {
+    return issuer_sha256.contains(digest) || issues(digest);
+  }
   std::uint64_t fingerprints() const { return seen_.size(); }
 
  private:
@@ -40,6 +50,7 @@ class Facts {
   void admit(std::uint64_t seq, const Json& entry);
   void ending(const Json& entry, const std::string& word);
   void hold(const Json& entry);
+  void install(const Json& entry);
   void come_back(std::uint64_t seq, const Json& entry, const std::string& word);
 
   struct Order {

@@ -1,5 +1,6 @@
 #include "station/export/verify.hpp"
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -57,15 +58,17 @@ class Verification {
       find("the verifier key given is not a C2SP vkey of a type that is known here");
       return std::move(report_);
     }
+    collect_keys(trimmed(vkey));
     open_notes();
     read_journal();
     compare_heads();
+    check_handovers();
     facts_.finish();
     report_.symbols = symbols_.finish();
-    check_birth(vkey);
+    check_birth();
     check_units();
     check_certificates();
-    check_denial_list();
+    check_denial_lists();
     report_.fingerprints = facts_.fingerprints();
     report_.demo = facts_.demo;
     return std::move(report_);
@@ -83,8 +86,67 @@ class Verification {
     return std::string(std::istreambuf_iterator<char>(in), {});
   }
 
-  std::optional<OpenedCheckpoint> open_note(const std::string& what, const std::string& note) {
-    auto opened = open_checkpoint(note, *key_);
+  static std::string trimmed(std::string vkey) {
+    while (vkey.ends_with('\n')) vkey.pop_back();
+    return vkey;
+  }
+
+  // The keys that the journal names for itself, in order: that of its birth, then one for each time
+  // that it was rotated. None of them is trusted for being named.
+  void collect_keys(const std::string& given) {
+    std::ifstream in(directory_ / "journal.jsonl", std::ios::binary);
+    std::string line;
+    for (std::uint64_t seq = 0; std::getline(in, line); ++seq) {
+      if (seq > 0 && line.find("\"signer.new\"") == line.npos) continue;
+      Json entry = Json::parse(line, nullptr, false);
+      if (!entry.is_object()) continue;
+      bool rotation =
+          entry.value("type", Json()) == "signer.new" && entry.value("role", Json()) == "journal";
+      Json vkey = seq == 0   ? entry.value("journal_key", Json())
+                  : rotation ? entry.value("public", Json())
+                             : Json();
+      auto key = vkey.is_string() ? parse_verifier_key(vkey.get<std::string>()) : std::nullopt;
+      if (!key) continue;
+      if (vkey == given) trusted_ = keys_.size();
+      keys_.push_back({*key, seq});
+    }
+    if (trusted_) return;
+    keys_ = {{*key_, 0}};
+    foreign_ = true;
+    trusted_ = 0;
+  }
+
+  // By any of the keys from `first` on; which one it was.
+  std::optional<OpenedCheckpoint> open_with(const std::string& note, std::size_t first,
+                                            std::size_t& which) {
+    for (which = first; which < keys_.size(); ++which)
+      if (auto opened = open_checkpoint(note, keys_[which].key)) return opened;
+    return std::nullopt;
+  }
+
+  // Checkpoints that an old key signed over the entry which names the next one.
+  void read_handovers() {
+    if (keys_.size() < 2 || !fs::exists(directory_ / "handovers.json")) return;
+    Json notes = Json::parse(slurp("handovers.json").value_or(""), nullptr, false);
+    for (std::size_t i = 0; i + 1 < keys_.size() && notes.is_array() && i < notes.size(); ++i) {
+      std::string note = notes[i].is_string() ? notes[i].get<std::string>() : "";
+      auto opened = open_checkpoint(note, keys_[i].key);
+      if (opened && opened->origin == key_->name && opened->size > keys_[i + 1].seq)
+        keys_[i].handover = opened;
+    }
+  }
+
+  // Who trusts the key given comes to trust the one that signed the checkpoint, step by step.
+  void check_handovers() {
+    for (std::size_t i = *trusted_; head_ && i < signed_by_; ++i)
+      if (!keys_[i].handed_over)
+        find("handovers.json: the journal key named in entry " + std::to_string(keys_[i + 1].seq) +
+             " was not handed over by the one before it");
+  }
+
+  std::optional<OpenedCheckpoint> open_note(const std::string& what, const std::string& note,
+                                            std::size_t first, std::size_t& which) {
+    auto opened = open_with(note, first, which);
     if (!opened) {
       find(what + ": the signature is not by the verifier key, or it is no checkpoint");
     } else if (opened->origin != key_->name) {
@@ -95,10 +157,13 @@ class Verification {
   }
 
   void open_notes() {
-    if (auto note = slurp("checkpoint")) head_ = open_note("checkpoint", *note);
+    read_handovers();
+    std::size_t any = 0;
+    if (auto note = slurp("checkpoint"))
+      head_ = open_note("checkpoint", *note, *trusted_, signed_by_);
     if (head_) report_.checkpoint_size = head_->size;
     if (!options_->earlier_checkpoint.empty())
-      earlier_ = open_note("earlier checkpoint", options_->earlier_checkpoint);
+      earlier_ = open_note("earlier checkpoint", options_->earlier_checkpoint, 0, any);
   }
 
   void compare_at(const std::optional<OpenedCheckpoint>& head, const std::string& what,
@@ -117,6 +182,9 @@ class Verification {
       compare_at(earlier_, "earlier checkpoint",
                  "are not those that it signed: the log was forked");
       compare_at(head_, "checkpoint", "are not those that were signed: some were changed");
+      for (NamedKey& key : keys_)
+        if (key.handover && key.handover->size == tree_.size())
+          key.handed_over = key.handover->root == tree_.root();
     }
     report_.entries = tree_.size();
   }
@@ -151,15 +219,27 @@ class Verification {
       find("the nonce " + options_->nonce + " is in no entry: the end may have been cut off");
   }
 
-  void check_birth(std::string vkey) {
-    while (vkey.ends_with('\n')) vkey.pop_back();
-    if (facts_.journal_key != vkey) find("entry 0: the ledger was born with another journal key");
+  void check_birth() {
+    if (foreign_) find("entry 0: the ledger was born with another journal key");
     auto chain = slurp("ca-chain.pem");
     if (!chain) return;
     chain_ = read_pem(*chain);
-    if (chain_.empty()) return find("ca-chain.pem: no certificate in it");
-    if (hex(sha256(chain_.front())) != facts_.ca_sha256)
-      find("ca-chain.pem: not the CA that the ledger was born with");
+    check_chain();
+  }
+
+  // Nothing in it but what the journal knows, all of that, and the one in force first.
+  void check_chain() {
+    std::set<std::string> found;
+    for (const Bytes& der : chain_) found.insert(hex(sha256(der)));
+    for (const std::string& digest : facts_.ca_sha256)
+      if (!found.contains(digest))
+        find("ca-chain.pem: the CA certificate " + digest + " is missing");
+    for (const std::string& digest : found)
+      if (!facts_.knows_ca(digest))
+        find("ca-chain.pem: the journal does not know the CA certificate " + digest);
+    if (chain_.empty() || facts_.ca_sha256.empty()) return;
+    if (hex(sha256(chain_.front())) != facts_.ca_sha256.back())
+      find("ca-chain.pem: the first is not the CA certificate in force");
   }
 
   void check_units() {
@@ -209,33 +289,64 @@ class Verification {
       if (!found.contains(serial)) find("certs: the certificate of " + serial + " is missing");
   }
 
-  // The list is that of the checkpoint: what the journal denies, for its reason, and nothing else.
-  void check_denial_list() {
+  // The lists are those of the checkpoint, one for each CA: together what the journal denies, for
+  // its reason, and nothing else.
+  void check_denial_lists() {
     if (facts_.denied.empty() && !fs::exists(directory_ / "denied.crl")) return;
     auto text = slurp("denied.crl");
     if (!text) return;
-    auto list = read_denial_list(*text, chain_);
-    if (!list) return find("denied.crl: not a certificate revocation list");
-    if (!list->signed_by_ca) find("denied.crl: not signed by the CA of ca-chain.pem");
-    if (list->number != std::to_string(report_.checkpoint_size))
-      find("denied.crl: its number is " + list->number + ", the checkpoint's size is " +
+    std::vector<DenialList> lists = read_denial_lists(*text);
+    if (lists.empty() && !text->empty())
+      return find("denied.crl: not a certificate revocation list");
+    std::vector<Bytes> cas;
+    for (const Bytes& der : chain_)
+      if (facts_.issues(hex(sha256(der)))) cas.push_back(der);
+    for (const DenialList& list : lists) check_denial_list(list, cas);
+    for (const Bytes& ca : cas)
+      if (std::none_of(lists.begin(), lists.end(),
+                       [&](const DenialList& list) { return is_list_of(list, ca); }))
+        find("denied.crl: no list of the CA certificate " + hex(sha256(ca)));
+    check_denied(lists);
+    check_denied_here(lists, cas);
+  }
+
+  void check_denial_list(const DenialList& list, const std::vector<Bytes>& cas) {
+    if (std::none_of(cas.begin(), cas.end(), [&](const Bytes& ca) { return is_list_of(list, ca); }))
+      find("denied.crl: not signed by the CA of ca-chain.pem");
+    if (list.number != std::to_string(report_.checkpoint_size))
+      find("denied.crl: its number is " + list.number + ", the checkpoint's size is " +
            std::to_string(report_.checkpoint_size));
+    for (const auto& [number, reason] : list.numbers)
+      if (!facts_.denied.contains(number))
+        find("denied.crl: the journal does not deny the certificate " + number);
+  }
+
+  void check_denied(const std::vector<DenialList>& lists) {
+    std::map<std::string, std::string> listed;
+    for (const DenialList& list : lists) listed.insert(list.numbers.begin(), list.numbers.end());
     for (const auto& [number, reason] : facts_.denied) {
-      auto listed = list->numbers.find(number);
-      if (listed == list->numbers.end())
+      auto found = listed.find(number);
+      if (found == listed.end())
         find("denied.crl: the certificate " + number +
              " is denied in the journal, not in the list");
-      else if (listed->second != reason)
+      else if (found->second != reason)
         find(std::string("denied.crl: the certificate ")
                  .append(number)
                  .append(" is denied for ")
-                 .append(listed->second)
+                 .append(found->second)
                  .append(", the journal says ")
                  .append(reason));
     }
-    for (const auto& [number, reason] : list->numbers)
-      if (!facts_.denied.contains(number))
-        find("denied.crl: the journal does not deny the certificate " + number);
+  }
+
+  // Others look only into the list of the CA that issued what they hold.
+  void check_denied_here(const std::vector<DenialList>& lists, const std::vector<Bytes>& cas) {
+    for (const auto& [name, der] : denied_here_)
+      for (const Bytes& ca : cas)
+        for (const DenialList& list : lists)
+          if (is_issued_by(der, ca) && is_list_of(list, ca) &&
+              !list.numbers.contains(certificate_number(der)))
+            find("denied.crl: " + name + " is not in the list of the CA that issued it");
   }
 
   void check_certificate(const fs::path& path, std::set<std::string>& found) {
@@ -251,6 +362,8 @@ class Verification {
       find(name + ": the journal has it for " + issued->second);
     if (subject_serial(blocks.front()) != serial) find(name + ": made out to another serial");
     if (auto reason = chain_fault(blocks.front(), chain_)) find(name + ": " + *reason);
+    if (facts_.denied.contains(certificate_number(blocks.front())))
+      denied_here_.emplace_back(name, blocks.front());
   }
 
   fs::path directory_;
@@ -258,11 +371,22 @@ class Verification {
   VerifyReport report_;
   Facts facts_;
   Symbols symbols_;
+  struct NamedKey {
+    VerifierKey key;
+    std::uint64_t seq = 0;                                    // of the entry that names it
+    std::optional<OpenedCheckpoint> handover = std::nullopt;  // to the next one
+    bool handed_over = false;
+  };
+  std::vector<NamedKey> keys_;
+  std::optional<std::size_t> trusted_;  // the one given
+  std::size_t signed_by_ = 0;           // the one that signed the checkpoint
+  bool foreign_ = false;                // the journal does not name the one given
   std::optional<VerifierKey> key_;
   std::optional<OpenedCheckpoint> head_, earlier_;
   Tree tree_;
   std::vector<Bytes> chain_;
   std::set<std::string> listed_;
+  std::vector<std::pair<std::string, Bytes>> denied_here_;  // file and DER
 };
 
 }  // namespace

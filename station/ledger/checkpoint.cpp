@@ -34,7 +34,7 @@ static std::optional<Bytes> untyped(View key) {
   return std::nullopt;
 }
 
-static bool verifies(View public_key, std::string_view text, View signature) {
+bool is_signed_by(View public_key, std::string_view text, View signature) {
   if (public_key.size() != kP256Size) return ed25519_verify(public_key, view(text), signature);
   return p256_verify(p256_spki(public_key), sha256(view(text)), signature);
 }
@@ -62,7 +62,7 @@ std::string sign_note(std::string_view station, View public_key, std::string_vie
                       const Signer& signer) {
   std::string name = origin_of(station);
   Bytes signature = signer(view(text));
-  if (!verifies(public_key, text, signature)) throw Fault("checkpoint.bad_signature");
+  if (!is_signed_by(public_key, text, signature)) throw Fault("checkpoint.bad_signature");
   auto id = key_id(name, public_key);
   Bytes blob(id.begin(), id.end());
   blob.insert(blob.end(), signature.begin(), signature.end());
@@ -98,7 +98,7 @@ static bool signed_by(std::string_view line, std::string_view text, const Verifi
   if (space == line.npos || line.substr(0, space) != key.name) return false;
   auto blob = from_base64(line.substr(space + 1));
   if (!blob || blob->size() != 68 || !equal(View(*blob).first(4), key.id)) return false;
-  return verifies(key.public_key, text, View(*blob).subspan(4));
+  return is_signed_by(key.public_key, text, View(*blob).subspan(4));
 }
 
 static std::optional<std::string_view> take_line(std::string_view& text) {

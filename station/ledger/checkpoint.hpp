@@ -32,6 +32,7 @@ std::string verifier_key(std::string_view station, View public_key);
 
 // "<origin>\n<size>\n<base64 root>\n": what is signed.
 std::string checkpoint_text(std::string_view station, std::uint64_t size, const Digest& root);
+bool is_signed_by(View public_key, std::string_view text, View signature);
 std::string sign_note(std::string_view station, View public_key, std::string_view text,
                       const Signer& signer);
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "station/ledger/signers.hpp"
 #include "station/words/clock.hpp"
 #include "station/words/crypto.hpp"
 #include "station/words/fault.hpp"
@@ -116,6 +117,17 @@ void Ledger::serve_reads(std::vector<std::shared_ptr<Job<Reader>>>& batch) {
 
 // Checkpoints.
 
+// By the key in force, or, where a key is handed over, by the one before it.
+static std::string signed_by_one(Reader& db, const std::string& station, const std::string& text,
+                                 const Signer& signer) {
+  Bytes signature = signer(view(text));
+  std::vector<Bytes> keys = signers::journal_keys(db);
+  auto good = std::find_if(keys.rbegin(), keys.rend(),
+                           [&](const Bytes& key) { return is_signed_by(key, text, signature); });
+  if (good == keys.rend()) throw Fault("checkpoint.bad_signature");
+  return sign_note(station, *good, text, [&](View) { return signature; });
+}
+
 // `tree` is what this process has seen itself; entries that came after it was copied are few.
 static Checkpoint sign(Reader& db, Tree tree, const Birth& birth, const Signer& signer) {
   auto add = [&tree](std::uint64_t, View bytes) {
@@ -130,7 +142,7 @@ static Checkpoint sign(Reader& db, Tree tree, const Birth& birth, const Signer& 
   auto kept = db.query("SELECT root, note FROM checkpoint WHERE size = ?", out.size);
   if (!kept.step()) {
     std::string text = checkpoint_text(birth.station, out.size, out.root);
-    out.note = sign_note(birth.station, birth.journal_key, text, signer);
+    out.note = signed_by_one(db, birth.station, text, signer);
     return out;
   }
   if (kept.get<Digest>(0) != out.root)

@@ -1,6 +1,7 @@
 #include "station/ledger/lots.hpp"
 
 #include "station/ledger/pools.hpp"
+#include "station/ledger/signers.hpp"
 #include "station/ledger/symbols.hpp"
 #include "station/words/clock.hpp"
 #include "station/words/crypto.hpp"
@@ -17,10 +18,7 @@ static Json product_of(const Order& order) {
 // The owner has seen a checkpoint: this ledger must be the one that signed it, and still know it.
 static void must_know_checkpoint(Reader& db, const Order& order) {
   if (order.owner_checkpoint.empty()) return;
-  auto row = db.query("SELECT station, journal_key FROM birth");
-  row.step();
-  auto key = parse_verifier_key(verifier_key(row.get<std::string>(0), row.get<Bytes>(1)));
-  auto seen = key ? open_checkpoint(order.owner_checkpoint, *key) : std::nullopt;
+  auto seen = signers::opened(db, order.owner_checkpoint);
   bool known = seen && db.exists("SELECT 1 FROM checkpoint WHERE size = ? AND root = ?", seen->size,
                                  seen->root);
   if (!known) throw Fault("order.checkpoint_unknown", {{"order", order.id}});

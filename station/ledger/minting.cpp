@@ -1,5 +1,6 @@
 // The unit's serial, keys and secrets: what is given once and stays for ever.
 
+#include "station/ledger/escrow.hpp"
 #include "station/ledger/lots.hpp"
 #include "station/ledger/pools.hpp"
 #include "station/ledger/rows.hpp"
@@ -314,6 +315,8 @@ static Json insert_credential(Transaction& db, const Run& run, std::int64_t unit
                                   credential.klass, credential.name);
   db.exec("INSERT INTO run_seal (fingerprint, run, iv, sealed) VALUES (?, ?, ?, ?)", id, run.id,
           credential.iv, credential.sealed);
+  if (!credential.escrowed.empty())
+    escrow::keep(db, id, credential.escrow_key, credential.escrowed);
   return {{"name", credential.name},
           {"class", credential.klass},
           {"scope", credential.scope},

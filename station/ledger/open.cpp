@@ -10,6 +10,7 @@
 #include <filesystem>
 
 #include "station/ledger/ledger.hpp"
+#include "station/ledger/signers.hpp"
 #include "station/words/clock.hpp"
 #include "station/words/crypto.hpp"
 #include "station/words/fault.hpp"
@@ -148,7 +149,7 @@ void save_birth(Transaction& db, const Birth& birth) {
               {"owner_key", hex(birth.owner_key)},
               {"fingerprint_check", hex(birth.fingerprint_check)},
               {"journal_key", verifier_key(birth.station, birth.journal_key)},
-              {"ca_sha256", hex(sha256(birth.ca))},
+              {"ca_sha256", birth.ca.empty() ? "" : hex(sha256(birth.ca))},
               {"token", birth.token}});
 }
 
@@ -160,8 +161,7 @@ Tree load_checkpoint(Reader& db, const Birth& birth) {
   auto size = row.get<std::uint64_t>(0);
   auto tree = Tree::restore(size, row.get<Bytes>(3));
   Bytes note = row.get<Bytes>(2);
-  auto key = parse_verifier_key(verifier_key(birth.station, birth.journal_key));
-  auto opened = key ? open_checkpoint(text(note), *key) : std::nullopt;
+  auto opened = signers::opened(db, text(note));
   bool good = tree && opened && opened->size == size && opened->root == tree->root() &&
               opened->root == row.get<Digest>(1) && opened->origin == origin_of(birth.station);
   if (!good) throw tampered("checkpoint of size " + std::to_string(size));

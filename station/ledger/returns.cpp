@@ -319,15 +319,19 @@ std::vector<Denied> denied(Reader& db, std::uint64_t until) {
   return out;
 }
 
-Bytes denial_list(Reader& db, std::uint64_t until) {
-  return db.value<Bytes>("SELECT der FROM denial_list WHERE number = ?", until).value_or(Bytes{});
+std::vector<Bytes> denial_lists(Reader& db, std::uint64_t until) {
+  auto kept = db.value<Bytes>("SELECT der FROM denial_list WHERE number = ?", until);
+  return split_der(kept.value_or(Bytes{}));
 }
 
-Bytes keep_denial_list(Transaction& db, std::uint64_t until, const Bytes& der) {
-  Bytes kept = denial_list(db, until);
+std::vector<Bytes> keep_denial_lists(Transaction& db, std::uint64_t until,
+                                     const std::vector<Bytes>& lists) {
+  std::vector<Bytes> kept = denial_lists(db, until);
   if (!kept.empty()) return kept;
-  db.exec("INSERT INTO denial_list (number, der, at) VALUES (?, ?, ?)", until, der, utc_now());
-  return der;
+  Bytes joined;
+  for (const Bytes& one : lists) joined.insert(joined.end(), one.begin(), one.end());
+  db.exec("INSERT INTO denial_list (number, der, at) VALUES (?, ?, ?)", until, joined, utc_now());
+  return lists;
 }
 
 }  // namespace returns

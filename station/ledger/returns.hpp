@@ -61,9 +61,10 @@ struct Denied {
 };
 // Those whose journal entry is before `until`, in order.
 std::vector<Denied> denied(Reader& db, std::uint64_t until);
-// The signed list (DER) of that journal size; empty before it was kept. keep_denial_list answers
-// what is kept: the first one stays.
-Bytes denial_list(Reader& db, std::uint64_t until);
-Bytes keep_denial_list(Transaction& db, std::uint64_t until, const Bytes& der);
+// The signed lists (DER) of that journal size, one for each CA; none before they were kept.
+// keep_denial_lists answers what is kept: the first ones stay.
+std::vector<Bytes> denial_lists(Reader& db, std::uint64_t until);
+std::vector<Bytes> keep_denial_lists(Transaction& db, std::uint64_t until,
+                                     const std::vector<Bytes>& lists);
 
 }  // namespace mintmark::returns

@@ -65,6 +65,8 @@ struct Credential {
   Digest fingerprint{};
   std::array<std::uint8_t, 12> iv{};
   Bytes sealed;
+  Bytes escrowed;               // under the escrow seal; empty where the product asks for none
+  std::int64_t escrow_key = 0;  // whose
 };
 
 namespace runs {

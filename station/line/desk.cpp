@@ -9,7 +9,9 @@
 #include "station/credential/wifi.hpp"
 #include "station/label/scan.hpp"
 #include "station/label/template.hpp"
+#include "station/ledger/escrow.hpp"
 #include "station/ledger/returns.hpp"
+#include "station/ledger/signers.hpp"
 #include "station/line/line_impl.hpp"
 #include "station/line/room.hpp"
 #include "station/words/clock.hpp"
@@ -111,6 +113,12 @@ Task<Lot> Line::Impl::open_lot(Actor actor, OrderFiles files) {
                 {{"field", "serials"}, {"reason", "this station has no MES to ask for serials"}});
   Product product = read_product(order, files);
   must_have_room(services_.directories, order.quantity + order.spares);
+  auto authority = [](Reader& db) { return signers::ca(db).has_value(); };
+  bool may_issue = co_await services_.ledger->read(authority);
+  auto sealed_to = [](Reader& db) { return escrow::key(db).has_value(); };
+  bool may_escrow = co_await services_.ledger->read(sealed_to);
+  if (product.escrow && !may_escrow) throw Fault("escrow.not_installed");
+  if (!may_issue) throw Fault("ca.not_installed");
   std::vector<std::pair<std::string, std::string>> templates;
   for (const LabelPlace& place : product.labels)
     templates.emplace_back(place.place, std::string(text(files.templates.at(place.place))));

@@ -4,6 +4,7 @@
 #include "station/credential/idevid.hpp"
 #include "station/credential/key_check.hpp"
 #include "station/credential/pkcs10.hpp"
+#include "station/ledger/signers.hpp"
 #include "station/words/clock.hpp"
 #include "station/words/crypto.hpp"
 
@@ -99,14 +100,22 @@ Task<void> Enrolment::certify_own() {
   p_.seat->who.certified = true;
 }
 
+Task<Bytes> Enrolment::authority() {
+  auto look = [](Reader& db) { return signers::ca(db); };
+  std::optional<CaCertificate> in_force = co_await services_.ledger->read(look);
+  if (!in_force) throw Fault("ca.not_installed");
+  co_return std::move(in_force->der);
+}
+
 Task<Bytes> Enrolment::certificate() {
   auto look = [&](Reader& db) { return runs::certificate(db, p_.run); };
   std::optional<Bytes> issued = co_await services_.ledger->read(look);
   if (issued) co_return std::move(*issued);
+  Bytes ca = co_await authority();
   auto sign = [&] {
     IdevidProfile profile(p_.product.organization, p_.product.hw_type_oid);
-    return make_idevid(*services_.vault, services_.ledger->birth().ca, p_.run.spki, p_.run.serial,
-                       p_.hardware_id().raw(), profile, p_.product.key_algorithm);
+    return make_idevid(*services_.vault, ca, p_.run.spki, p_.run.serial, p_.hardware_id().raw(),
+                       profile, p_.product.key_algorithm);
   };
   Bytes made = co_await on(*services_.token_pool, sign);
   auto record = [&](Transaction& db) { runs::record_certificate(db, p_.run, made); };
@@ -118,9 +127,10 @@ Task<Bytes> Enrolment::second_certificate(const LdevidProfile& profile) {
   auto look = [&](Reader& db) { return runs::second_certificate(db, p_.run, profile.name); };
   std::optional<Bytes> issued = co_await services_.ledger->read(look);
   if (issued) co_return std::move(*issued);
+  Bytes ca = co_await authority();
   auto sign = [&] {
-    return make_ldevid(*services_.vault, services_.ledger->birth().ca, p_.run.spki, p_.run.serial,
-                       profile, p_.product.key_algorithm);
+    return make_ldevid(*services_.vault, ca, p_.run.spki, p_.run.serial, profile,
+                       p_.product.key_algorithm);
   };
   Bytes made = co_await on(*services_.token_pool, sign);
   auto record = [&](Transaction& db) {

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "station/credential/escrow.hpp"
 #include "station/credential/matter.hpp"
 #include "station/credential/wifi.hpp"
 #include "station/line/tally.hpp"
@@ -12,8 +13,8 @@ namespace mintmark {
 
 Bytes RunSecrets::associated_data(const Credential& credential) const {
   std::string hardware = p_.run.hardware_id.source + ":" + p_.run.hardware_id.id;
-  return frame({view(services_.ledger->birth().ledger), view(p_.run.id), view(hardware),
-                view(credential.klass), credential.fingerprint});
+  return seal_aad(services_.ledger->birth().ledger, p_.run.id, hardware, credential.klass,
+                  credential.fingerprint);
 }
 
 Task<std::string> RunSecrets::mac() {
@@ -72,6 +73,16 @@ Task<void> RunSecrets::count(const std::vector<Drawn>& drawn) {
   }
 }
 
+Task<std::optional<EscrowKey>> RunSecrets::escrow_key() {
+  if (!p_.product.escrow) co_return std::nullopt;
+  auto look = [](Reader& db) { return escrow::key(db); };
+  std::optional<EscrowKey> key = co_await services_.ledger->read(look);
+  if (!key) throw Fault("escrow.not_installed");
+  co_return key;
+}
+
+// What is sealed for the run, and the password for the escrow token as well where the product says
+// so.
 Task<std::vector<Credential>> RunSecrets::sealed(const std::vector<Drawn>& drawn) {
   std::vector<Credential> out;
   out.reserve(drawn.size());
@@ -81,10 +92,15 @@ Task<std::vector<Credential>> RunSecrets::sealed(const std::vector<Drawn>& drawn
     for (Credential& one : out) one.iv = runs::next_iv(db, p_.lot.id);
   };
   co_await services_.ledger->transact(take_ivs);
+  std::optional<EscrowKey> key = co_await escrow_key();
   auto seal = [&] {
-    for (std::size_t i = 0; i < out.size(); ++i)
-      out[i].sealed = services_.vault->seal(p_.lot.seal_key, out[i].iv, associated_data(out[i]),
-                                            drawn[i].value);
+    for (std::size_t i = 0; i < out.size(); ++i) {
+      Bytes aad = associated_data(out[i]);
+      out[i].sealed = services_.vault->seal(p_.lot.seal_key, out[i].iv, aad, drawn[i].value);
+      if (!key || out[i].klass != "password") continue;
+      out[i].escrow_key = key->id;
+      out[i].escrowed = close_escrow(key->spki, aad, drawn[i].value);
+    }
   };
   co_await on(*services_.token_pool, seal);
   co_return out;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "station/label/template.hpp"
+#include "station/ledger/escrow.hpp"
 #include "station/line/passage.hpp"
 #include "station/line/recipe.hpp"
 #include "station/line/services.hpp"
@@ -42,6 +43,7 @@ class RunSecrets {
  private:
   Task<bool> mint_once();
   Task<void> count(const std::vector<Drawn>& drawn);
+  Task<std::optional<EscrowKey>> escrow_key();  // where the product asks for escrow
   Task<std::vector<Credential>> sealed(const std::vector<Drawn>& drawn);
   Task<Secret> deposited(const Deposit& deposit);
   Bytes associated_data(const Credential& credential) const;

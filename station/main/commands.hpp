@@ -29,6 +29,7 @@ void add_act_commands(CLI::App& app, Context& context);      // act
 void propose_act(Context& context, const std::string& kind, const std::string& subject,
                  const Json& arguments, const std::string& reason);
 void add_watch_command(CLI::App& app, Context& context);
+void add_key_commands(CLI::App& app, Context& context);     // escrow, hsm clone, hsm rotate
 void add_export_commands(CLI::App& app, Context& context);  // export, verify
 
 }  // namespace mintmark

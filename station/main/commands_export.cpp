@@ -44,12 +44,22 @@ std::size_t fetch_certificates(Client& client, const std::string& directory) {
   return count;
 }
 
-// Units and certificates fit the journal when the journal did not grow while they were fetched.
+// What the station signs with, and how trust came to it.
+void fetch_signers(Client& client, const std::string& directory) {
+  client.download("/export/checkpoint.vkey", directory + "/checkpoint.vkey");
+  client.download("/export/ca-chain", directory + "/ca-chain.pem");
+  Json handovers = client.get("/export/handovers");
+  fs::remove(directory + "/handovers.json");
+  if (!handovers.empty()) write_text(directory + "/handovers.json", handovers.dump(1) + "\n");
+}
+
+// All the rest fits the journal when the journal did not grow while it was fetched.
 std::string fetch_fitting(Client& client, const std::string& directory, const std::string& nonce) {
   std::string query = nonce.empty() ? "" : "?nonce=" + percent_encoded(nonce);
   std::string note = client.text("/export/checkpoint" + query);
   for (int i = 0; i < kTries; ++i) {
     std::cerr << "units and certificates\n";
+    fetch_signers(client, directory);
     client.download("/export/units.csv", directory + "/units.csv");
     std::size_t count = fetch_certificates(client, directory);
     std::string after = client.text("/export/checkpoint");
@@ -67,8 +77,6 @@ void run_export(Context& context, const std::string& directory, const std::strin
   Client client = context.client();
   make_directory(directory + "/certs");
   for (const auto& old : fs::directory_iterator(directory + "/certs")) fs::remove(old);
-  client.download("/export/checkpoint.vkey", directory + "/checkpoint.vkey");
-  client.download("/export/ca-chain", directory + "/ca-chain.pem");
   std::string note = fetch_fitting(client, directory, nonce);
   std::cerr << "journal\n";
   client.download("/export/journal?until=" + size_of(note), directory + "/journal.jsonl");

@@ -78,17 +78,25 @@ Json in_json(const Qualification& found) {
   return out;
 }
 
-// Whether the journal says that the fingerprint key was carried over from another station: an entry
-// of the ledger's first day (schema/journal.md, fingerprint.origin).
-bool clone_is_recorded(const std::string& ledger) {
-  if (!std::filesystem::exists(ledger)) return false;
+struct Origin {
+  Vault::Fingerprint fingerprint = Vault::Fingerprint::own;
+  std::string source;  // of a clone: the station that it came from
+};
+
+// What the journal says of where the fingerprint key comes from: an entry of the ledger's first day
+// (schema/journal.md, fingerprint.origin).
+Origin recorded_origin(const std::string& ledger) {
+  Origin out;
+  if (!std::filesystem::exists(ledger)) return out;
   sqlite::Database db(ledger, sqlite::Database::Mode::read_only);
   auto rows = db.query("SELECT bytes FROM journal WHERE type = 'fingerprint.origin' AND seq < 100");
-  while (rows.step()) {
-    Json entry = Json::parse(text(rows.get<Bytes>(0)), nullptr, false);
-    if (entry.is_object() && entry.value("origin", "") == "clone") return true;
-  }
-  return false;
+  if (!rows.step()) return out;
+  Json entry = Json::parse(text(rows.get<Bytes>(0)), nullptr, false);
+  if (!entry.is_object()) return out;
+  bool clone = entry.value("origin", "") == "clone";
+  out.fingerprint = clone ? Vault::Fingerprint::cloned : Vault::Fingerprint::clonable;
+  out.source = entry.value("source", "");
+  return out;
 }
 
 std::string in_words(const KeyReport& key) {
@@ -99,11 +107,15 @@ std::string in_words(const KeyReport& key) {
   return out;
 }
 
-void print(const TokenReport& found) {
+void print(const TokenReport& found, const Origin& origin) {
   std::cout << "token: " << found.label << " (" << found.manufacturer << " " << found.model << " "
             << found.serial << ")" << (found.is_soft ? ", in software" : "")
             << "\nmodule: " << found.library << " " << found.library_version << ", "
-            << found.module_path << "\n\n";
+            << found.module_path << "\n"
+            << (origin.source.empty()
+                    ? ""
+                    : "fingerprint key: a clone of that of station " + origin.source + "\n")
+            << "\n";
   for (const KeyReport& key : found.keys) {
     std::cout << (key.wrong.empty() ? "ok    " : "WRONG ") << in_words(key) << "\n";
     if (!key.wrong.empty()) std::cout << "      wrong: " << key.wrong << "\n";
@@ -116,11 +128,16 @@ void print(const TokenReport& found) {
   }
 }
 
-Json in_json(const TokenReport& found) {
-  Json out = {{"label", found.label},        {"manufacturer", found.manufacturer},
-              {"model", found.model},        {"serial", found.serial},
-              {"flags", found.flags},        {"software", found.is_soft},
-              {"module", found.module_path}, {"library", found.library},
+Json in_json(const TokenReport& found, const Origin& origin) {
+  Json out = {{"label", found.label},
+              {"manufacturer", found.manufacturer},
+              {"model", found.model},
+              {"serial", found.serial},
+              {"flags", found.flags},
+              {"software", found.is_soft},
+              {"module", found.module_path},
+              {"library", found.library},
+              {"clone_of", origin.source.empty() ? Json() : Json(origin.source)},
               {"keys", Json::array()}};
   for (const KeyReport& key : found.keys) {
     Json attributes = Json::object();
@@ -140,11 +157,12 @@ Json in_json(const TokenReport& found) {
 int show_token(const Context& context, bool json) {
   lock_memory();
   Config config = context.read();
-  TokenReport found = Vault::inspect(config.token, clone_is_recorded(config.ledger()));
+  Origin origin = recorded_origin(config.ledger());
+  TokenReport found = Vault::inspect(config.token, origin.fingerprint);
   if (json)
-    std::cout << in_json(found).dump(1) << "\n";
+    std::cout << in_json(found, origin).dump(1) << "\n";
   else
-    print(found);
+    print(found, origin);
   bool right = std::all_of(found.keys.begin(), found.keys.end(),
                            [](const KeyReport& key) { return key.wrong.empty(); });
   return right ? 0 : 1;

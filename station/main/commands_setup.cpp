@@ -28,7 +28,7 @@ void init(const Context& context, const InitOptions& options) {
   InitResult made = init_station(config, options);
   std::cout
       << "station: " << made.station << "\nperson: " << made.person << "\ntoken: " << made.token
-      << "\n\n"
+      << "\nfingerprint key: check value " << made.check_value << "\n\n"
       << "The token above is shown this once: keep it like a key. It signs " << made.person
       << " in on the page\nand in the API; on this machine's Unix socket uid " << options.uid
       << " needs none.\n"
@@ -82,8 +82,42 @@ void add_init(CLI::App& app, Context& context) {
                       "already and hold no Mintmark keys (a real HSM)");
   command->add_option("--name", options->person, "the first principal")->capture_default_str();
   command->add_option("--uid", options->uid, "his user id on this machine")->capture_default_str();
+  command->add_option("--ca-request", options->ca_request,
+                      "where the owner signs the device CA: write a PKCS#10 request here; no lot "
+                      "opens before `mintmark ca install`");
+  command->add_option("--escrow-key", options->escrow_key,
+                      "public key of the escrow token (mintmark escrow create-token), PEM");
+  command->add_flag("--clonable-fingerprint", options->clonable,
+                    "other stations may be given the fingerprint key (mintmark hsm clone)");
+  command->add_option("--fingerprint-from", options->fingerprint_from,
+                      "take in the fingerprint key that another station sent, in this file");
+  command->add_option("--check-value", options->check_value,
+                      "of that key, typed from the other station's record");
   command->add_flag("--demo", options->demo, "a ledger that may simulate its scanner, for ever");
   command->callback([options, &context] { init(context, *options); });
+}
+
+void add_ca_commands(CLI::App& app, Context& context) {
+  auto* ca = app.add_subcommand("ca", "the device CA, where the owner signs it");
+  ca->require_subcommand(1);
+  auto file = std::make_shared<std::string>();
+  auto* request = ca->add_subcommand("request", "write a PKCS#10 request for the CA key into FILE");
+  request->add_option("FILE", *file)->required();
+  request->callback(
+      [file, &context] { write_new(*file, context.client().text("/ca/request"), 0644); });
+  auto files = std::make_shared<std::vector<std::string>>();
+  auto* install = ca->add_subcommand(
+      "install", "take the owner's certificate and those above it up to the root, in PEM");
+  install->add_option("CERT", *files, "one file or several, the station's certificate first")
+      ->required();
+  install->callback([files, &context] {
+    std::string chain;
+    for (const std::string& one : *files) chain += read_text(one);
+    Json made = context.client().post("/ca", {{"chain", chain}});
+    std::cout << "generation: " << made["generation"]
+              << "\nsha256: " << made["sha256"].get<std::string>()
+              << "\nThe station may issue under it now.\n";
+  });
 }
 
 struct NewPerson {
@@ -148,6 +182,7 @@ void add_setup_commands(CLI::App& app, Context& context) {
   pin->require_subcommand(1);
   pin->add_subcommand("clear", "a person has put the PIN right: the next start may try it once")
       ->callback([&context] { clear_pin_mark(context.read().state_dir); });
+  add_ca_commands(app, context);
   add_person_commands(app, context);
   add_roster_apply(app, context);
 }

@@ -60,10 +60,12 @@ class Station {
         watchdog_(io_),
         signals_(io_, SIGTERM, SIGINT) {
     must_belong_together(vault_, ledger_.birth(), config);
+    use_signers(vault_, ledger_);
     desk_.station = ledger_.birth().station;
     desk_.demo = ledger_.birth().demo;
     desk_.owner_key = ledger_.birth().owner_key;
     desk_.hosts = config.hosts();
+    desk_.ca_name = ca_name(config, desk_.station);
     desk_.doctor = [this] { return examine_running(); };
     server_.emplace(io_, rest_, config.listen);
   }
@@ -117,7 +119,7 @@ class Station {
                          " is open: " + std::to_string(entries) + " journal entries.");
     auto look = [this] {
       std::vector<Check> found = check_surroundings(config_);
-      found.insert(found.begin(), check_token(vault_, ledger_.birth(), config_));
+      found.insert(found.begin(), check_token(vault_, ledger_, config_));
       return found;
     };
     std::vector<Check> found = co_await on(tokens_, look);

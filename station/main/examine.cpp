@@ -3,13 +3,13 @@
 #include <filesystem>
 
 #include "hsm/storage.hpp"
+#include "station/credential/authority.hpp"
 #include "station/label/sink.hpp"
+#include "station/ledger/signers.hpp"
 #include "station/line/room.hpp"
 #include "station/main/station.hpp"
 #include "station/rest/problem.hpp"
 #include "station/words/clock.hpp"
-
-#include <openssl/x509.h>
 
 namespace mintmark {
 
@@ -18,17 +18,6 @@ namespace {
 constexpr std::int64_t kFewUnits = 1000;  // less room than for these is worth a word
 
 namespace fs = std::filesystem;
-
-// The CA key of a certificate, as its uncompressed point.
-Bytes ca_point(View der) {
-  const unsigned char* at = der.data();
-  X509* certificate = d2i_X509(nullptr, &at, static_cast<long>(der.size()));
-  if (certificate == nullptr) return {};
-  const ASN1_BIT_STRING* bits = X509_get0_pubkey_bitstr(certificate);
-  Bytes out(bits->data, bits->data + bits->length);
-  X509_free(certificate);
-  return out;
-}
 
 Check clock_check() {
   std::string now = utc_now();
@@ -97,15 +86,45 @@ void must_belong_together(Vault& vault, const Birth& birth, const Config& config
   if (config.simulate_scanner && !birth.demo) throw Fault("station.not_demo");
   if (!same(vault.check_value(), birth.fingerprint_check))
     throw Fault("token.foreign", {{"what", "fingerprint key"}});
-  if (!same(vault.ca_public_point(), ca_point(birth.ca)))
+  // Without a certificate the owner signs: signers knows the key.
+  if (!birth.ca.empty() && !same(vault.public_key(SignerRole::ca, 1), certificate_key(birth.ca)))
     throw Fault("token.foreign", {{"what", "CA key"}});
-  if (!same(vault.journal_public_key(), birth.journal_key))
+  if (!same(vault.public_key(SignerRole::journal, 1), birth.journal_key))
     throw Fault("token.foreign", {{"what", "journal key"}});
 }
 
-Check check_token(Vault& vault, const Birth& birth, const Config& config) {
+// A crash between a new journal key's entry and the old key's signature over it: made good here.
+static void hand_over_late(Vault& vault, Ledger& ledger) {
+  int generation = vault.in_use(SignerRole::journal);
+  auto handed = ledger.read_now([](Reader& db) { return signers::handovers(db); });
+  if (handed.empty() || !handed.back().empty()) return;
+  ledger.checkpoint_now(
+      [&](View message) { return vault.sign(SignerRole::journal, message, generation - 1); });
+  // So that the next checkpoint is of another size, and by the new key.
+  ledger.transact_now([](Transaction& db) { note_request(db, Actor("station")); });
+}
+
+void use_signers(Vault& vault, Ledger& ledger) {
+  for (SignerRole role : kSignerRoles) {
+    std::string name(word(role));
+    auto look = [&](Reader& db) {
+      int generation = signers::generation(db, name);
+      return std::pair(generation, signers::public_key(db, name, generation));
+    };
+    auto [generation, key] = ledger.read_now(look);
+    if (key && !same(vault.public_key(role, generation), *key))
+      throw Fault("token.foreign", {{"what", name + " key"}});
+    vault.use(role, generation);
+  }
+  hand_over_late(vault, ledger);
+}
+
+Check check_token(Vault& vault, Ledger& ledger, const Config& config) {
   try {
-    must_belong_together(vault, birth, config);
+    must_belong_together(vault, ledger.birth(), config);
+    use_signers(vault, ledger);
+    if (!ledger.read_now([](Reader& db) { return signers::ca(db).has_value(); }))
+      return {"token", false, explain(Fault("ca.not_installed"))};
     TokenReport token = vault.describe();
     for (const KeyReport& key : token.keys)
       if (!key.wrong.empty())
@@ -142,7 +161,7 @@ std::vector<Check> examine(const Config& config) {
         "The ledger of station " + ledger.birth().station + " is whole: " +
             std::to_string(ledger.read_now([](Reader& db) { return journal_size(db); })) +
             " journal entries.");
-    out.push_back(check_token(vault, ledger.birth(), config));
+    out.push_back(check_token(vault, ledger, config));
   } catch (const Fault& fault) {
     bool token = fault.code().starts_with("token.");
     out.emplace_back(token ? "token" : "ledger", false, explain(fault));

@@ -13,6 +13,7 @@
 #include <filesystem>
 #include <memory>
 
+#include "station/words/crypto.hpp"
 #include "station/words/fault.hpp"
 #include "station/words/secret.hpp"
 
@@ -152,6 +153,24 @@ Bytes read_ed25519_public(const std::string& path) {
       EVP_PKEY_get_raw_public_key(key.get(), out.data(), &size) != 1)
     throw Fault("key.unreadable", {{"file", path}, {"reason", "not an Ed25519 public key in PEM"}});
   return out;
+}
+
+Bytes read_p256_public(const std::string& path) {
+  File file(std::fopen(path.c_str(), "rb"));
+  if (!file) cannot("key.unreadable", path);
+  Key key(PEM_read_PUBKEY(file.get(), nullptr, nullptr, nullptr));
+  int size = key ? i2d_PUBKEY(key.get(), nullptr) : 0;
+  Bytes out(static_cast<std::size_t>(std::max(0, size)));
+  unsigned char* at = out.data();
+  if (size > 0) i2d_PUBKEY(key.get(), &at);
+  if (!p256_point(out)) throw Fault("escrow.key");
+  return out;
+}
+
+std::string public_pem(View spki) {
+  std::string body = base64(spki), out = "-----BEGIN PUBLIC KEY-----\n";
+  for (std::size_t at = 0; at < body.size(); at += 64) out += body.substr(at, 64) + "\n";
+  return out + "-----END PUBLIC KEY-----\n";
 }
 
 std::string sign_ed25519(const std::string& private_key_path, View message) {

@@ -18,6 +18,10 @@ void write_new(const std::string& path, std::string_view text, unsigned mode);
 
 // RFC 8410 keys in PEM: 32 bytes of the public key. Fault "key.unreadable" (file, reason).
 Bytes read_ed25519_public(const std::string& path);
+// A P-256 public key in PEM: its SubjectPublicKeyInfo, 91 bytes. Fault "escrow.key".
+Bytes read_p256_public(const std::string& path);
+// A public key as PEM (RFC 7468).
+std::string public_pem(View spki);
 // A detached signature over exactly these bytes, in base64 with a newline: the text of a .sig file.
 std::string sign_ed25519(const std::string& private_key_path, View message);
 

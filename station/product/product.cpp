@@ -116,6 +116,7 @@ void read_password(TomlTable table, Product& out) {
   out.password = policy;
   out.lockout = static_cast<int>(table.integer_or("lockout", 1, 1000, 10));
   out.known_defaults = table.strings_or("known_defaults", {"admin", "password"});
+  out.escrow = table.boolean_or("escrow", false);
   // Every round tries a decoy, the empty password, the user's old one and each default in a row.
   if (out.lockout < static_cast<int>(out.known_defaults.size()) + 4)
     table.refuse("lockout",

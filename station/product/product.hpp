@@ -80,6 +80,7 @@ struct Product {
   std::string password_name = "admin";  // the account that a user logs in to
   int lockout = 10;                     // failed logins in a row that the unit allows
   std::vector<std::string> known_defaults;
+  bool escrow = false;  // the password is kept for ever, under the escrow seal
 
   std::optional<WifiNetwork> wifi;
   std::optional<MatterOnboarding> matter;

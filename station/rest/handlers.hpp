@@ -17,8 +17,9 @@ Handler slots, events, resume_slot;
 Handler list_lots, show_lot, open_lot, close_lot, pause_lot, resume_lot;
 Handler list_units, show_unit, show_run, abandon_run, scan, void_label, lose_label;
 Handler export_journal, export_checkpoint, export_vkey, export_units, export_certs, export_cert,
-    export_chain, export_denied;
+    export_chain, export_handovers, export_denied;
 Handler list_acts, propose_act, confirm_act, withdraw_act;
+Handler ca_request, install_ca, show_escrow, take_act;
 Handler list_persons, add_person, remove_person, apply_roster;
 
 // An act that takes no fields refuses those that it is given.

@@ -4,6 +4,7 @@
 #include "station/export/export.hpp"
 #include "station/ledger/checkpoint.hpp"
 #include "station/ledger/returns.hpp"
+#include "station/ledger/signers.hpp"
 #include "station/rest/handlers.hpp"
 #include "station/rest/units.hpp"
 
@@ -59,9 +60,23 @@ std::uint64_t read_until(const Call& call, std::uint64_t size) {
   return asked ? read_number(*asked, "until", 0, size) : size;
 }
 
+struct DenialFacts {
+  DenialFacts() = default;
+  std::vector<Bytes> kept;  // the lists, DER, where they were signed before
+  std::vector<returns::Denied> denied;
+  std::vector<Bytes> cas;
+};
+
 Response attachment(Response response, const std::string& name) {
   response.headers.emplace_back("Content-Disposition", "attachment; filename=\"" + name + "\"");
   return response;
+}
+
+std::vector<Bytes> sign_lists(Desk& desk, const DenialFacts& facts, std::uint64_t until) {
+  std::vector<DeniedCertificate> list;
+  for (const returns::Denied& one : facts.denied)
+    list.emplace_back(one.certificate, one.reason, one.at);
+  return make_denial_lists(*desk.services.vault, facts.cas, list, until);
 }
 
 }  // namespace
@@ -83,8 +98,17 @@ Task<Response> export_checkpoint(Desk& desk, Call& call) {
 }
 
 Task<Response> export_vkey(Desk& desk, Call&) {
-  std::string key = verifier_key(desk.station, desk.services.ledger->birth().journal_key);
+  auto look = [](Reader& db) { return signers::journal_keys(db).back(); };
+  Bytes in_force = co_await desk.services.ledger->read(look);
+  std::string key = verifier_key(desk.station, in_force);
   co_return Response(200, "text/plain; charset=utf-8", key + "\n");
+}
+
+Task<Response> export_handovers(Desk& desk, Call&) {
+  auto look = [](Reader& db) { return signers::handovers(db); };
+  std::vector<std::string> notes = co_await desk.services.ledger->read(look);
+  Json body = notes;
+  co_return json_response(body);
 }
 
 Task<Response> export_units(Desk& desk, Call&) {
@@ -117,32 +141,37 @@ Task<Response> export_cert(Desk& desk, Call& call) {
 }
 
 Task<Response> export_chain(Desk& desk, Call&) {
-  co_return Response(200, "application/pem-certificate-chain",
-                     pem(desk.services.ledger->birth().ca));
+  auto look = [](Reader& db) { return signers::ca_chain(db); };
+  std::vector<Bytes> chain = co_await desk.services.ledger->read(look);
+  std::string text;
+  for (const Bytes& der : chain) text += pem(der);
+  co_return Response(200, "application/pem-certificate-chain", std::move(text));
 }
 
-// One list for one size of the journal, signed once: the number is never on two different lists.
+// What is kept for one size of the journal is signed once: a number is never on two different lists
+// of one CA.
 Task<Response> export_denied(Desk& desk, Call& call) {
   Ledger& ledger = *desk.services.ledger;
   auto measure = [](Reader& db) { return journal_size(db); };
   std::uint64_t until = read_until(call, co_await ledger.read(measure));
   if (until == 0) throw Fault("http.query", {{"name", "until"}});
   auto look = [until](Reader& db) {
-    return std::pair(returns::denial_list(db, until), returns::denied(db, until));
+    DenialFacts facts;
+    facts.kept = returns::denial_lists(db, until);
+    facts.denied = returns::denied(db, until);
+    facts.cas = signers::ca_certificates(db);
+    return facts;
   };
-  auto [der, denied] = co_await ledger.read(look);
-  if (der.empty()) {
-    std::vector<DeniedCertificate> list;
-    for (const returns::Denied& one : denied)
-      list.emplace_back(one.certificate, one.reason, one.at);
-    auto sign = [&] {
-      return make_denial_list(*desk.services.vault, ledger.birth().ca, list, until);
-    };
-    Bytes fresh = co_await on(*desk.services.token_pool, sign);
-    auto keep = [&](Transaction& db) { return returns::keep_denial_list(db, until, fresh); };
-    der = co_await ledger.transact(keep);
+  DenialFacts facts = co_await ledger.read(look);
+  if (facts.kept.empty() && !facts.cas.empty()) {
+    auto sign = [&] { return sign_lists(desk, facts, until); };
+    std::vector<Bytes> fresh = co_await on(*desk.services.token_pool, sign);
+    auto keep = [&](Transaction& db) { return returns::keep_denial_lists(db, until, fresh); };
+    facts.kept = co_await ledger.transact(keep);
   }
-  Response response(200, "application/x-pem-file", denial_list_pem(der));
+  std::string text;
+  for (const Bytes& der : facts.kept) text += denial_list_pem(der);
+  Response response(200, "application/x-pem-file", std::move(text));
   co_return attachment(std::move(response), "denied.crl");
 }
 

@@ -60,6 +60,7 @@ struct Desk {
   bool demo = false;
   Bytes owner_key;                 // Ed25519, of orders and rosters
   std::vector<std::string> hosts;  // names that the TLS listener answers to
+  std::string ca_name;             // common name of the station's CA
   std::function<Task<std::vector<Check>>()> doctor;
   std::vector<ActKind> act_kinds = mintmark::act_kinds();
   WebSessions sessions;

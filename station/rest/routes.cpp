@@ -47,6 +47,7 @@ constexpr Route kRoutes[] = {
     {"GET", "/api/v1/export/journal", kAuditor | kLead, "until", export_journal},
     {"GET", "/api/v1/export/checkpoint", kAuditor | kLead, "nonce", export_checkpoint},
     {"GET", "/api/v1/export/checkpoint.vkey", kAuditor | kLead, "", export_vkey},
+    {"GET", "/api/v1/export/handovers", kAuditor | kLead, "", export_handovers},
     {"GET", "/api/v1/export/units.csv", kAuditor | kLead, "", export_units},
     {"GET", "/api/v1/export/certs", kAuditor | kLead, "", export_certs},
     {"GET", "/api/v1/export/certs/{serial}", kAuditor | kLead, "", export_cert},
@@ -57,6 +58,10 @@ constexpr Route kRoutes[] = {
     {"POST", "/api/v1/acts", kOfficer, "", propose_act},
     {"POST", "/api/v1/acts/{id}/confirm", kOfficer, "", confirm_act},
     {"POST", "/api/v1/acts/{id}/withdraw", kOfficer, "", withdraw_act},
+    {"GET", "/api/v1/ca/request", kLead | kOfficer, "", ca_request},
+    {"POST", "/api/v1/ca", kLead | kOfficer, "", install_ca},
+    {"GET", "/api/v1/escrow", kLead | kOfficer | kAuditor, "", show_escrow},
+    {"POST", "/api/v1/acts/{id}/take", kOfficer, "", take_act},
 
     {"GET", "/api/v1/persons", kLead | kOfficer | kAuditor, "", list_persons},
     {"POST", "/api/v1/persons", kLead | kOfficer, "", add_person},

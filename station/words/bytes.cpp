@@ -67,4 +67,24 @@ Bytes frame(std::initializer_list<View> fields) {
   return out;
 }
 
+// Length of the value at the start; all of it where it is none.
+static std::size_t der_size(View bytes) {
+  if (bytes.size() < 2) return bytes.size();
+  if (bytes[1] < 0x80) return std::min<std::size_t>(bytes.size(), 2U + bytes[1]);
+  std::size_t octets = bytes[1] & 0x7fU, size = 0;
+  if (octets > 4 || bytes.size() < 2 + octets) return bytes.size();
+  for (std::size_t i = 0; i < octets; ++i) size = size << 8 | bytes[2 + i];
+  return std::min(bytes.size(), 2 + octets + size);
+}
+
+std::vector<Bytes> split_der(View bytes) {
+  std::vector<Bytes> out;
+  while (!bytes.empty()) {
+    std::size_t size = der_size(bytes);
+    out.push_back(to_bytes(bytes.first(size)));
+    bytes = bytes.subspan(size);
+  }
+  return out;
+}
+
 }  // namespace mintmark

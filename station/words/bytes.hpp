@@ -32,6 +32,10 @@ std::optional<Bytes> from_hex(std::string_view text);
 std::string base64(View bytes);  // RFC 4648 section 4, padded
 std::optional<Bytes> from_base64(std::string_view text);
 
+// DER values that stand one behind the other (X.690 section 8.1.3), apart. What is none is the
+// last.
+std::vector<Bytes> split_der(View bytes);
+
 // Each field as a 32-bit big-endian length and its bytes: the one way Mintmark joins fields that
 // are signed, hashed or authenticated together, so that no two field lists give the same bytes.
 Bytes frame(std::initializer_list<View> fields);

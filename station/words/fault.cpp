@@ -149,7 +149,10 @@ constexpr std::string_view kStationsOwn[] = {"station.internal",
                                              "lot.closed",
                                              "label.sink",
                                              "template.digest",
-                                             "journal.too_long"};
+                                             "journal.too_long",
+                                             "ca.not_installed",
+                                             "escrow.key",
+                                             "escrow.not_installed"};
 
 const Row* find(std::string_view code) {
   const auto* row = std::find_if(std::begin(kRows), std::end(kRows),

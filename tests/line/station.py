@@ -78,7 +78,7 @@ class Unit:
 
 
 class Station:
-    def __init__(self, slots=4, demo=True, extra_config="", simulate=True):
+    def __init__(self, slots=4, demo=True, extra_config="", simulate=True, init=True, init_words=()):
         self.dir = pathlib.Path(tempfile.mkdtemp(prefix="mintmark-test-"))
         os.chmod(self.dir, 0o700)
         self.processes, self.daemon = [], None
@@ -117,10 +117,19 @@ allow_plaintext_spool = true
         subprocess.run(["openssl", "genpkey", "-algorithm", "ed25519", "-out", self.owner_key], check=True)
         subprocess.run(["openssl", "pkey", "-in", self.owner_key, "-pubout", "-out",
                         self.dir / "owner" / "owner.pub.pem"], check=True)
-        said = self.mintmark("init", *(["--demo"] if demo else []), "--owner-key", self.dir / "owner/owner.pub.pem",
-                             "--so-pin-file", self.dir / "so-pin", "--name", "tester")
+        self.demo = demo
+        if init:
+            self.init(*(str(word).format(dir=self.dir) for word in init_words))
+
+    def init(self, *words, so_pin=True, check=True):
+        said = self.mintmark("init", *(["--demo"] if self.demo else []), "--owner-key",
+                             self.dir / "owner/owner.pub.pem", "--name", "tester",
+                             *(["--so-pin-file", self.dir / "so-pin"] if so_pin else []), *words, check=check)
+        if not check:
+            return said
         lines = dict(line.split(": ", 1) for line in said.splitlines() if ": " in line)
         self.id, self.token = lines["station"], lines["token"]
+        return said
 
     # --- life and death
     def __enter__(self):

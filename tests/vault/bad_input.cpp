@@ -1,10 +1,12 @@
 // Tokens that are not as they must be: each a fault with a name, and nothing half done.
 #include <cstdio>
+#include <set>
 
 #include "hsm/keys.hpp"
 #include "hsm/pin.hpp"
 #include "hsm/rv.hpp"
 #include "hsm/session.hpp"
+#include "station/words/crypto.hpp"
 #include "tests/unit/fault_of.hpp"
 #include "tests/vault/fault.hpp"
 #include "tests/vault/token.hpp"
@@ -166,6 +168,55 @@ void a_token_that_is_full_halfway() {
   }
 }
 
+// The calls of one rotation: the first and the second of each function.
+std::set<std::pair<std::string, unsigned long>> calls_of_a_rotation(Vault& vault) {
+  module().disarm();
+  vault.create_next(SignerRole::label);
+  std::set<std::pair<std::string, unsigned long>> out;
+  for (const fault::Call& call : module().calls())
+    if (call.occurrence <= 2) out.emplace(call.function, call.occurrence);
+  return out;
+}
+
+// One rotation with a fault in it, and one after it.
+void rotate_with(Vault& vault, const fault::Rule& rule) {
+  std::string what = rule.function + " " + std::to_string(rule.occurrence) + ", " +
+                     pkcs11::name_of(rule.rv) +
+                     (rule.harm == fault::Harm::perform_refuse ? " (performed)" : "");
+  int before = vault.newest(SignerRole::label), made = 0;
+  module().arm(rule);
+  std::string code = fault_of([&] { made = vault.create_next(SignerRole::label); });
+  module().disarm();
+  expect("a rotation that says it went well has: " + what, !code.empty() || made == before + 1);
+  expect("and can be done again: " + what,
+         fault_of([&] { made = vault.create_next(SignerRole::label); }), "");
+  expect("with a new key: " + what, made > before);
+  Bytes signature = vault.sign(SignerRole::label, view("x"), made);
+  expect("that signs: " + what,
+         ed25519_verify(vault.public_key(SignerRole::label, made), view("x"), signature));
+  expect("and is not in use by itself: " + what, vault.in_use(SignerRole::label) == 1);
+}
+
+void a_token_that_fails_while_a_signer_is_rotated() {
+  using fault::Harm;
+  const std::pair<Harm, CK_RV> kHarms[] = {{Harm::refuse, CKR_DEVICE_ERROR},
+                                           {Harm::refuse, CKR_SESSION_HANDLE_INVALID},
+                                           {Harm::perform_refuse, CKR_FUNCTION_FAILED},
+                                           {Harm::perform_refuse, CKR_DEVICE_REMOVED}};
+  for (auto [harm, rv] : kHarms) {
+    FaultToken token;
+    Vault vault(token.config());
+    for (const auto& [function, occurrence] : calls_of_a_rotation(vault)) {
+      fault::Rule rule;
+      rule.function = function;
+      rule.occurrence = occurrence;
+      rule.harm = harm;
+      rule.rv = rv;
+      rotate_with(vault, rule);
+    }
+  }
+}
+
 int run() {
   a_locked_pin();
   a_wrong_pin();
@@ -174,6 +225,7 @@ int run() {
   a_key_with_wrong_attributes();
   a_full_token();
   a_token_that_is_full_halfway();
+  a_token_that_fails_while_a_signer_is_rotated();
   std::printf("sweep bad input: tried %d, violations %d\n", tried, violations);
   return violations == 0 ? 0 : 1;
 }

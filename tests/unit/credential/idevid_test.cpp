@@ -266,8 +266,47 @@ TEST_F(Idevid, AnEmptyDenialListIsOneToo) {
   EXPECT_EQ(run("openssl crl -noout -verify -CAfile " + path("ca.pem") + " -in " + path("none.crl"))
                 .status,
             0);
-  EXPECT_EQ(fault_of([&] { make_denial_list(*vault_, leaf_, {}, 1); }), "identity.failed");
+  EXPECT_EQ(fault_of([&] { make_denial_list(*vault_, leaf_, {}, 1); }), "identity.ca");
   EXPECT_EQ(fault_of([&] { make_denial_list(*vault_, Bytes(9), {}, 1); }), "identity.ca");
+}
+
+// A token of its own: it gets a second CA key.
+TEST(DenialLists, AreOnePerCaAndOpensslFindsEachCertificateInItsOwn) {
+  SoftToken token;
+  Vault vault(token.config());
+  auto path = [&](const std::string& name) { return (token.directory() / name).string(); };
+  auto issue = [&](View ca, const std::string& serial) {
+    return make_idevid(vault, ca, p256_spki(EphemeralKey().point()), serial, view(serial),
+                       IdevidProfile("Test Works", "1.3.6.1.4.1.99999.1.1"));
+  };
+  Bytes first = make_ca_certificate(vault, "Works CA");
+  std::vector<Bytes> old = {issue(first, "SN-1"), issue(first, "SN-2")};
+  int generation = vault.create_next(SignerRole::ca);
+  Bytes second = make_ca_certificate(vault, "Works CA 2", generation);
+  std::vector<Bytes> fresh = {issue(second, "SN-3"), issue(second, "SN-4")};
+  std::vector<DeniedCertificate> denied;
+  for (const Bytes& one : {old[0], fresh[0]})
+    denied.emplace_back(one, "superseded", "2026-01-31T12:00:00.000Z");
+  // The same CA, certified again, is the same issuer.
+  std::vector<Bytes> cas = {second, first, make_ca_certificate(vault, "Works CA")};
+  auto lists = make_denial_lists(vault, cas, denied, 12);
+  ASSERT_EQ(lists.size(), 2U);
+  std::string crl;
+  for (const Bytes& one : lists) crl += denial_list_pem(one);
+  write_file(path("denied.crl"), crl);
+  write_file(path("chain.pem"), pem(second) + pem(first));
+  auto good = [&](const Bytes& der) {
+    write_file(path("one.pem"), pem(der));
+    return run("openssl verify -crl_check -CAfile " + path("chain.pem") + " -CRLfile " +
+               path("denied.crl") + " " + path("one.pem"))
+               .status == 0;
+  };
+  EXPECT_FALSE(good(old[0]));
+  EXPECT_TRUE(good(old[1]));
+  EXPECT_FALSE(good(fresh[0]));
+  EXPECT_TRUE(good(fresh[1]));
+  EXPECT_EQ(fault_of([&] { make_denial_lists(vault, {second}, denied, 12); }), "identity.failed")
+      << "a denied certificate that would be in no list";
 }
 
 }  // namespace

@@ -15,6 +15,7 @@ namespace {
 
 class Inspect : public ::testing::Test {
  protected:
+  using Fingerprint = Vault::Fingerprint;
   Inspect()
       : anchor_(module(), module().find(pkcs11::TokenUri(token_.uri())),
                 pkcs11::Session::Access::write) {
@@ -23,9 +24,9 @@ class Inspect : public ::testing::Test {
   static pkcs11::Module& module() { return pkcs11::Module::load(SoftToken::kModule); }
 
   // Label and part of what is wrong, and what is wrong with it.
-  std::map<std::string, std::string> wrong(bool clone = false) {
+  std::map<std::string, std::string> wrong(Fingerprint origin = Fingerprint::own) {
     std::map<std::string, std::string> out;
-    for (const KeyReport& key : Vault::inspect(token_.config(), clone).keys)
+    for (const KeyReport& key : Vault::inspect(token_.config(), origin).keys)
       if (!key.wrong.empty()) out[key.label + ", " + key.part] = key.wrong;
     return out;
   }
@@ -88,12 +89,28 @@ TEST_F(Inspect, OnlyAKnownCloneMayComeFromOutside) {
   pkcs11::Attributes imported;
   imported.number(CKA_CLASS, CKO_SECRET_KEY).number(CKA_KEY_TYPE, CKK_GENERIC_SECRET);
   imported.number(CKA_ALLOWED_MECHANISMS, CKM_SHA256_HMAC).bytes(CKA_VALUE, Bytes(32, 7));
-  for (const pkcs11::Flag& flag : pkcs11::kFingerprintKey.secret.flags)
+  for (const pkcs11::Flag& flag : pkcs11::kClonableFingerprintKey.secret.flags)
     imported.flag(flag.type, flag.value);
   imported.bytes(CKA_LABEL, view("mintmark-fingerprint"));
   anchor_.create(imported);
-  EXPECT_EQ(wrong(), (Wrong{{"mintmark-fingerprint, secret key", "CKA_LOCAL"}}));
-  EXPECT_EQ(wrong(true), Wrong{});
+  const std::string key = "mintmark-fingerprint, secret key";
+  EXPECT_EQ(wrong(), (Wrong{{key, "CKA_EXTRACTABLE CKA_WRAP_WITH_TRUSTED CKA_LOCAL"}}));
+  EXPECT_EQ(wrong(Fingerprint::clonable), (Wrong{{key, "CKA_LOCAL"}}));
+  EXPECT_EQ(wrong(Fingerprint::cloned), Wrong{});
+}
+
+TEST_F(Inspect, AKeyThatWasToBeClonedAndCannotBeIsWrongToo) {
+  Wrong fixed = {{"mintmark-fingerprint, secret key", "CKA_EXTRACTABLE CKA_WRAP_WITH_TRUSTED"}};
+  EXPECT_EQ(wrong(Fingerprint::clonable), fixed);
+}
+
+TEST_F(Inspect, WhatACeremonyLeftBehindIsWrong) {
+  pkcs11::generate(anchor_, pkcs11::kUnwrapKey, pkcs11::kUnwrapKey.label);
+  pkcs11::generate(anchor_, pkcs11::kEscrowKey, pkcs11::kEscrowKey.label);
+  EXPECT_EQ(wrong(), (Wrong{{"mintmark-unwrap, private key", "leftover"},
+                            {"mintmark-unwrap, public key", "leftover"},
+                            {"mintmark-escrow, private key", "misplaced"},
+                            {"mintmark-escrow, public key", "misplaced"}}));
 }
 
 TEST_F(Inspect, WhatIsMissingOrTooManyOrStrangeIsSaid) {

@@ -306,6 +306,34 @@ TEST(Signers, OfEachGenerationStayAndOnlyTheOneInUseSigns) {
   again.use(SignerRole::ca, 3);
 }
 
+// What a failing token leaves of the next generation: half a pair, or one of which it said nothing.
+TEST(Signers, WhatATryLeftIsNoGenerationAndIsReplaced) {
+  SoftToken rotated;
+  auto& module = pkcs11::Module::load(SoftToken::kModule);
+  auto destroy = [&](const pkcs11::Part& part, const std::string& label) {
+    pkcs11::Session session(module, module.find(pkcs11::TokenUri(rotated.uri())),
+                            pkcs11::Session::Access::write);
+    session.destroy(pkcs11::find_one(session, part, label));
+  };
+  Vault vault(rotated.config());
+  ASSERT_EQ(vault.create_next(SignerRole::journal), 2);
+  destroy(pkcs11::kJournalKey.open, "mintmark-journal-2");
+  {
+    Vault again(rotated.config());
+    EXPECT_EQ(again.newest(SignerRole::journal), 1) << "half a pair keeps no station from its work";
+    EXPECT_EQ(fault_of([&] { again.use(SignerRole::journal, 2); }), "token.key");
+    EXPECT_EQ(again.create_next(SignerRole::journal), 2);
+    again.use(SignerRole::journal, 2);
+    Bytes signature = again.journal_sign(view("x"));
+    EXPECT_TRUE(ed25519_verify(again.journal_public_key(), view("x"), signature));
+  }
+  // In use it is no leftover: nothing is put in its place.
+  vault.use(SignerRole::reopen, vault.create_next(SignerRole::reopen));
+  destroy(pkcs11::kReopenKey.open, "mintmark-reopen-2");
+  vault.create_next(SignerRole::label);  // connects again
+  EXPECT_EQ(fault_of([&] { vault.create_next(SignerRole::reopen); }), "token.key");
+}
+
 TEST(Signers, SignWhatOpenSslVerifies) {
   Digest digest = sha256(view("to be signed"));
   Bytes spki = p256_spki(vault().ca_public_point());

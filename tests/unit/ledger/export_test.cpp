@@ -6,6 +6,7 @@
 #include "station/export/export.hpp"
 #include "station/export/verify.hpp"
 #include "station/ledger/returns.hpp"
+#include "station/ledger/signers.hpp"
 #include "station/words/crypto.hpp"
 
 namespace mintmark::test {
@@ -18,6 +19,7 @@ struct ExportTest : testing::Test {
   std::string lot = station.open_lot(5, 1);
   std::string out = station.directory.path("export");
   std::string vkey = verifier_key(station.birth.station, station.birth.journal_key);
+  std::vector<const Ca*> later;  // that the CA was rotated to
 
   ExportTest() {
     station.pass(lot, "aa01");
@@ -36,7 +38,9 @@ struct ExportTest : testing::Test {
   std::string denial_list(Reader& db, std::uint64_t size) const {
     std::vector<Bytes> denied;
     for (const auto& one : returns::denied(db, size)) denied.push_back(one.certificate);
-    return station.ca.denial_list(denied, size);
+    std::string lists = station.ca.denial_list(denied, size);
+    for (const Ca* one : later) lists += one->denial_list({}, size);
+    return lists;
   }
   Checkpoint write() {
     return station.ledger->checkpoint_now(
@@ -87,6 +91,111 @@ struct ExportTest : testing::Test {
     return false;
   }
 };
+
+// Rotation, and the export of a station that has rotated.
+struct Rotated : ExportTest {
+  Ed25519 second;
+  std::string first_note;
+
+  void rotate(bool by_the_old_key) {
+    first_note = station.ledger->checkpoint_now(station.signer()).note;
+    station.write(
+        [&](Transaction& db) { signers::add(db, alice(), "journal", second.public_key()); });
+    if (by_the_old_key) station.ledger->checkpoint_now(station.signer());
+    station.write([&](Transaction& db) { note_request(db, alice()); });
+    station.ledger->checkpoint_now([&](View message) { return second.sign(message); },
+                                   [&](Reader& db, const Checkpoint& checkpoint) {
+                                     exports::write(db, station.birth, checkpoint,
+                                                    denial_list(db, checkpoint.size), out);
+                                   });
+  }
+  std::string second_vkey() const {
+    return verifier_key(station.birth.station, second.public_key());
+  }
+};
+
+TEST_F(Rotated, WhoTrustsEitherKeyVerifies) {
+  rotate(true);
+  EXPECT_EQ(slurp("checkpoint.vkey"), second_vkey() + "\n");
+  for (const std::string& key : {vkey, second_vkey()})
+    for (const std::string& earlier : {std::string(), first_note}) {
+      exports::VerifyOptions options;
+      options.earlier_checkpoint = earlier;
+      VerifyReport report = exports::verify_export(out, key, options);
+      for (const std::string& finding : report.findings) ADD_FAILURE() << finding;
+    }
+  Ed25519 stranger;
+  std::string other = verifier_key(station.birth.station, stranger.public_key());
+  EXPECT_TRUE(found(exports::verify_export(out, other), "born with another journal key"));
+}
+
+TEST_F(Rotated, ANewKeyThatTheOldOneDidNotHandOverIsNotTrusted) {
+  rotate(false);
+  EXPECT_TRUE(found(verify(), "was not handed over"));
+  EXPECT_TRUE(exports::verify_export(out, second_vkey()).ok()) << "its own holder needs no more";
+}
+
+TEST_F(Rotated, AHandoverIsOfThisJournalAndByTheOldKey) {
+  rotate(true);
+  std::string notes = slurp("handovers.json");
+  fs::remove(fs::path(out) / "handovers.json");
+  EXPECT_TRUE(found(verify(), "was not handed over"));
+  spit("handovers.json", Json::array({slurp("checkpoint")}).dump());
+  EXPECT_TRUE(found(verify(), "was not handed over")) << "signed by the new key itself";
+  spit("handovers.json", Json::array({first_note}).dump());
+  EXPECT_TRUE(found(verify(), "was not handed over")) << "covers nothing of the new key";
+  for (const char* junk : {"", "[", "[7]", "{}", "[[[]]]"}) {
+    spit("handovers.json", junk);
+    EXPECT_TRUE(found(verify(), "was not handed over")) << junk;
+  }
+  spit("handovers.json", notes);
+  EXPECT_TRUE(verify().ok());
+}
+
+static void rotate_ca(Station& station, const Ca& second) {
+  station.write([&](Transaction& db) {
+    signers::add(db, alice(), "ca", Bytes(65, 4));
+    CaCertificate fresh;
+    fresh.generation = 2;
+    fresh.der = second.der();
+    signers::install(db, alice(), fresh);
+  });
+}
+
+TEST_F(ExportTest, EachCaSpeaksForWhatItIssued) {
+  Ca second("Second");
+  rotate_ca(station, second);
+  later = {&second};
+  write();
+  EXPECT_TRUE(verify().ok());
+  std::uint64_t size = station.read([](Reader& db) { return journal_size(db); });
+  std::vector<Bytes> denied;
+  for (const auto& one : station.read([&](Reader& db) { return returns::denied(db, size); }))
+    denied.push_back(one.certificate);
+  spit("denied.crl", station.ca.denial_list(denied, size));
+  EXPECT_TRUE(found(verify(), "no list of the CA certificate " + hex(sha256(second.der()))));
+  spit("denied.crl", station.ca.denial_list({}, size) + second.denial_list(denied, size));
+  EXPECT_TRUE(found(verify(), "certs/SN-000002.pem is not in the list of the CA that issued it"));
+  spit("denied.crl", second.denial_list({}, size) + station.ca.denial_list(denied, size));
+  EXPECT_TRUE(verify().ok()) << "in any order";
+}
+
+TEST_F(ExportTest, TheChainHoldsWhatTheJournalKnowsAndNothingElse) {
+  Ca second("Second"), stranger("Stranger");
+  rotate_ca(station, second);
+  later = {&second};
+  write();
+  EXPECT_TRUE(verify().ok()) << "certificates of the old CA still chain";
+  std::string good = slurp("ca-chain.pem");
+  spit("ca-chain.pem", good + exports::pem(stranger.der()));
+  EXPECT_TRUE(found(verify(), "does not know the CA certificate"));
+  spit("ca-chain.pem", exports::pem(second.der()));
+  EXPECT_TRUE(found(verify(), "is missing"));
+  spit("ca-chain.pem", exports::pem(station.birth.ca) + exports::pem(second.der()));
+  EXPECT_TRUE(found(verify(), "not the CA certificate in force"));
+  spit("ca-chain.pem", "");
+  EXPECT_TRUE(found(verify(), "is missing"));
+}
 
 TEST_F(ExportTest, AGoodExportVerifies) {
   Checkpoint checkpoint = write();
@@ -254,7 +363,7 @@ TEST_F(ExportTest, CertificatesMustBeTheOnesIssued) {
   EXPECT_TRUE(verify().ok());
   Ca other("Test CA");
   spit("ca-chain.pem", exports::pem(other.der()));
-  EXPECT_TRUE(found(verify(), "not the CA that the ledger was born with"));
+  EXPECT_TRUE(found(verify(), "does not know the CA certificate"));
   EXPECT_TRUE(found(verify(), "does not chain to ca-chain.pem"));
 }
 

@@ -95,6 +95,10 @@ std::string Ca::denial_list(const std::vector<Bytes>& denied, std::uint64_t numb
   X509_CRL_set_version(crl, X509_CRL_VERSION_2);
   ASN1_TIME* now = ASN1_TIME_set(nullptr, std::time(nullptr));
   X509_CRL_set1_lastUpdate(crl, now);
+  const unsigned char* own = der_.data();
+  X509* ca = d2i_X509(nullptr, &own, static_cast<long>(der_.size()));
+  X509_CRL_set_issuer_name(crl, X509_get_subject_name(ca));
+  X509_free(ca);
   for (const Bytes& der : denied) {
     const unsigned char* at = der.data();
     X509* certificate = d2i_X509(nullptr, &at, static_cast<long>(der.size()));

@@ -50,6 +50,7 @@ class House {
     desk.station = kHouseStation;
     desk.demo = true;
     desk.owner_key = Bytes(32, 7);
+    desk.ca_name = "House CA";
     desk.hosts = {"localhost", "127.0.0.1", "station-1.example"};
     desk.doctor = []() -> Task<std::vector<Check>> {
       std::vector<Check> checks(1, Check("clock", true, "It is now."));

@@ -3,6 +3,7 @@
 #include <openssl/pem.h>
 #include <sys/stat.h>
 
+#include "station/ledger/signers.hpp"
 #include "station/main/files.hpp"
 #include "station/main/station.hpp"
 #include "station/words/clock.hpp"
@@ -82,7 +83,7 @@ TEST_F(InitTest, MakesAStationOnce) {
     foreign.fingerprint_check[0] ^= 1;
     EXPECT_EQ(fault_of([&] { must_belong_together(vault, foreign, config); }), "token.foreign");
     foreign = opened.birth();
-    foreign.ca.clear();
+    foreign.ca = Bytes(20);
     EXPECT_EQ(fault_of([&] { must_belong_together(vault, foreign, config); }), "token.foreign");
     foreign = opened.birth();
     foreign.demo = false;
@@ -94,6 +95,25 @@ TEST_F(InitTest, MakesAStationOnce) {
   EXPECT_EQ(text_of(config.listen.key), key);
   for (const Check& check : examine(config))
     EXPECT_TRUE(check.ok || check.name == "slots") << check.name << ": " << check.says;
+}
+
+TEST_F(InitTest, WhereTheOwnerSignsTheCaARequestIsWrittenAndNothingIsIssuedYet) {
+  options.ca_request = (directory.path() / "ca-request.pem").string();
+  init_station(config, options);
+  EXPECT_EQ(text_of(options.ca_request).rfind("-----BEGIN CERTIFICATE REQUEST-----", 0), 0U);
+  Vault vault(config.token);
+  Ledger opened(config.ledger());
+  EXPECT_TRUE(opened.birth().ca.empty());
+  must_belong_together(vault, opened.birth(), config);
+  use_signers(vault, opened);
+  EXPECT_FALSE(opened.read_now([](Reader& db) { return signers::ca(db).has_value(); }));
+  Check check = check_token(vault, opened, config);
+  EXPECT_FALSE(check.ok);
+  EXPECT_NE(check.says.find("ca install"), std::string::npos) << check.says;
+  opened.transact_now([](Transaction& db) {
+    signers::add(db, Actor("x"), "ca", Bytes(65, 4));  // as if the token's were another
+  });
+  EXPECT_EQ(fault_of([&] { use_signers(vault, opened); }), "token.key") << "no second generation";
 }
 
 TEST_F(InitTest, TouchesNothingThatIsThere) {

@@ -1,5 +1,7 @@
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "station/words/bytes.hpp"
 #include "station/words/clock.hpp"
 #include "station/words/crypto.hpp"
@@ -29,6 +31,18 @@ TEST(Bytes, Base64OnlyInItsOneSpelling) {
 TEST(Bytes, FramesAreUnambiguous) {
   EXPECT_EQ(hex(frame({view("ab"), View(), view("c")})), "000000026162000000000000000163");
   EXPECT_NE(frame({view("ab"), view("c")}), frame({view("a"), view("bc")}));
+}
+
+TEST(Bytes, DerValuesAreToldApart) {
+  Bytes small = from("3003020101"), large(4 + 300);
+  std::copy_n(from("3082012c").begin(), 4, large.begin());
+  Bytes both = small;
+  both.insert(both.end(), large.begin(), large.end());
+  both.insert(both.end(), small.begin(), small.end());
+  EXPECT_EQ(split_der(both), (std::vector<Bytes>{small, large, small}));
+  EXPECT_TRUE(split_der({}).empty());
+  for (const char* odd : {"30", "3005ff", "3082", "30820fffff", "3085ffffffffff00", "3080"})
+    EXPECT_EQ(split_der(from(odd)), std::vector<Bytes>{from(odd)}) << odd;
 }
 
 TEST(Secret, IsZeroAtFirstAndMovesWhole) {
