@@ -209,8 +209,9 @@ TEST(Clone, TheRecipientsPinAloneGetsNothingOutEither) {
       EXPECT_EQ(session.attribute(unwrap(without), type), value) << pkcs11::name_of_attribute(type);
     } catch (const pkcs11::CallFault&) {
     }
-    if (value.size() == 1)
+    if (value.size() == 1) {
       EXPECT_THROW(unwrap(other), pkcs11::CallFault) << pkcs11::name_of_attribute(type);
+    }
   }
   CK_OBJECT_HANDLE in = unwrap(kept);
   EXPECT_FALSE(session.attribute(in, CKA_VALUE));
