@@ -34,7 +34,9 @@ TEST_F(TallyTest, ABatchGoesOutOnceTheNextIsFull) {
     auto out = tally.full("lot");
     bool due = i == 200 || i == 300 || i == 400;
     ASSERT_EQ(out.size(), due ? 1u : 0u) << i;
-    if (due) EXPECT_EQ(out[0].mints, 100);
+    if (due) {
+      EXPECT_EQ(out[0].mints, 100);
+    }
   }
   auto rest = tally.rest("lot");
   ASSERT_EQ(rest.size(), 1u);
