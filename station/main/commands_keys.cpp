@@ -140,7 +140,7 @@ void add_escrow_commands(CLI::App& app, Context& context) {
 void print_record(const char* title, const std::vector<std::pair<std::string, std::string>>& lines,
                   const std::string& file) {
   std::string text = std::string(title) + "\n" + std::string(std::string(title).size(), '=') + "\n";
-  for (const auto& [name, value] : lines) text += name + ": " + value + "\n";
+  for (const auto& [name, value] : lines) text.append(name).append(": ").append(value).append("\n");
   text += "\nFirst officer:  ______________________   Second officer: ______________________\n";
   write_new(file, text, 0644);
   std::cout << text << "\nrecord: " << file << "\n";
