@@ -69,6 +69,9 @@ void Line::Impl::stop() {
   stopping_ = true;
   auto stops = stops_;
   for (const auto& stop : stops) stop->emit(asio::cancellation_type::terminal);
+  // Off the line's thread an emission is posted, and needs its signal until then, also where the
+  // coroutine ends before.
+  asio::post(executor_, [stops = std::move(stops)] {});
   write_counts();
 }
 
