@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <spdlog/spdlog.h>
 #include <sqlite3.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -36,6 +37,14 @@ using std::chrono::steady_clock;
 
 double since(steady_clock::time_point begin) {
   return std::chrono::duration<double>(steady_clock::now() - begin).count();
+}
+
+// Of all threads, in seconds: what a busy machine does not change.
+double cpu() {
+  rusage used{};
+  getrusage(RUSAGE_SELF, &used);
+  return static_cast<double>(used.ru_utime.tv_sec + used.ru_stime.tv_sec) +
+         static_cast<double>(used.ru_utime.tv_usec + used.ru_stime.tv_usec) / 1e6;
 }
 
 // Every label is scanned at once, by the unit's own code.
@@ -370,11 +379,14 @@ void measure_steps(Owner& owner, int slots, int units) {
 void measure_throughput(Owner& owner, int units) {
   Station station(owner, 64);
   fault::control(MINTMARK_FAULT_MODULE).disarm();
+  double cpu_before = cpu();
   double took = station.make(units);
+  double cpu_station = cpu() - cpu_before;
   Calls calls = counted(units);
   std::printf("bench rss.64slots.mb %.1f\n", resident_mb());
   RawToken token;
   RawRows rows(station.path(), station.directory(), units);
+  cpu_before = cpu();
   auto begin = steady_clock::now();
   for (int i = 0; i < units; ++i) {
     token.make_unit(calls);
@@ -382,12 +394,15 @@ void measure_throughput(Owner& owner, int units) {
   }
   rows.finish();
   double raw = since(begin);
+  double cpu_raw = cpu() - cpu_before;
   std::printf("bench throughput.64slots %.3f\n", raw / took);
   std::printf(
       "note throughput: %.0f units/s, raw %.0f; a unit: %.1f rows, %.1f random, %.1f HMAC, "
       "%.1f ECDSA, %.1f seals, %.1f opened\n",
       units / took, units / raw, rows.per_unit(), calls.random, calls.hmac, calls.ecdsa,
       calls.encrypt, calls.decrypt);
+  std::printf("note throughput: %.2f ms of processor a unit, raw %.2f\n",
+              cpu_station / units * 1000, cpu_raw / units * 1000);
   std::fflush(stdout);
 }
 

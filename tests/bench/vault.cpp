@@ -26,8 +26,8 @@ namespace {
 
 using std::chrono::steady_clock;
 
-constexpr auto kRound = std::chrono::milliseconds(120);
-constexpr int kRounds = 25;
+constexpr auto kRound = std::chrono::milliseconds(30);
+constexpr int kRounds = 101;
 constexpr std::size_t kPassword = 16;
 
 const Bytes kAad(150, 0x61);  // ledger, run, hardware id, class, fingerprint: as in FORMATS
