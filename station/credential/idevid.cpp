@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <memory>
+#include <mutex>
 
 #include "station/credential/authority.hpp"
 #include "station/credential/key_check.hpp"
@@ -145,9 +146,8 @@ Bytes sign(Vault& vault, X509* certificate, EVP_PKEY* ca_key, int generation) {
   set_algorithm(algorithm);
   Digest digest = sha256(der_of(certificate, i2d_re_X509_tbs));
   set_signature(signature, signature_der(vault.sign(SignerRole::ca, digest, generation)));
-  Bytes out = der_of(certificate, i2d_X509);
-  must(X509_verify(parse_certificate(out).get(), ca_key) == 1, "the token's signature");
-  return out;
+  must(X509_verify(certificate, ca_key) == 1, "the token's signature");
+  return der_of(certificate, i2d_X509);
 }
 
 Object oid(const std::string& dotted) { return Object(OBJ_txt2obj(dotted.c_str(), 1)); }
@@ -206,15 +206,32 @@ std::string pem_block(View der, const std::string& label) {
   return out + "-----END " + label + "-----\n";
 }
 
+// The CA that issued last, parsed: it changes once in years, and to parse it takes OpenSSL longer
+// than a token to sign.
+std::shared_ptr<X509> parsed_ca(View der) {
+  static std::mutex mutex;
+  static Bytes known;
+  static std::shared_ptr<X509> parsed;
+  std::lock_guard<std::mutex> guard(mutex);
+  if (!equal(known, der)) {
+    parsed = parse_certificate(der);
+    known = to_bytes(der);
+  }
+  return parsed;
+}
+
 struct OwnCa {
-  Certificate certificate;
+  std::shared_ptr<X509> certificate;
   int generation;  // of its key
   X509* get() const { return certificate.get(); }
 };
 
 // The key that signs is that of the certificate which issues, whichever is in use by now.
 OwnCa own_ca(Vault& vault, View der) {
-  OwnCa ca{parse_certificate(der), ca_generation(vault, certificate_key(der))};
+  std::shared_ptr<X509> certificate = parsed_ca(der);
+  const ASN1_BIT_STRING* point = X509_get0_pubkey_bitstr(certificate.get());
+  View key(point->data, static_cast<std::size_t>(point->length));
+  OwnCa ca{certificate, ca_generation(vault, key)};
   if (X509_cmp_current_time(X509_get0_notAfter(ca.get())) <= 0)
     throw Fault("identity.ca", {{"reason", "the CA's certificate has expired"}});
   return ca;
@@ -273,10 +290,10 @@ std::string make_ca_request(Vault& vault, const std::string& common_name, int ge
 Bytes make_idevid(Vault& vault, View ca_cert_der, View unit_spki, const std::string& serial,
                   View hw_raw, const IdevidProfile& profile, KeyAlgorithm algorithm) {
   profile.check();
-  check_key(unit_spki, algorithm);
+  std::shared_ptr<EVP_PKEY> key = checked_key(unit_spki, algorithm);
   must(is_serial(serial) && !hw_raw.empty() && hw_raw.size() <= 255, "serial or hardware id");
   OwnCa ca = own_ca(vault, ca_cert_der);
-  Certificate leaf = start(vault, parse_key(unit_spki).get());
+  Certificate leaf = start(vault, key.get());
   must(X509_set_issuer_name(leaf.get(), X509_get_subject_name(ca.get())) == 1, "issuer");
   X509_NAME* name = X509_get_subject_name(leaf.get());
   add_name(name, NID_organizationName, MBSTRING_UTF8, profile.organization);
@@ -295,10 +312,10 @@ static std::string filled_in(std::string pattern, const std::string& serial) {
 
 Bytes make_ldevid(Vault& vault, View ca_cert_der, View unit_spki, const std::string& serial,
                   const LdevidProfile& profile, KeyAlgorithm algorithm) {
-  check_key(unit_spki, algorithm);
+  std::shared_ptr<EVP_PKEY> key = checked_key(unit_spki, algorithm);
   must(is_serial(serial) && profile.days > 0, "serial or validity");
   OwnCa ca = own_ca(vault, ca_cert_der);
-  Certificate leaf = start(vault, parse_key(unit_spki).get());
+  Certificate leaf = start(vault, key.get());
   must(X509_time_adj_ex(X509_getm_notAfter(leaf.get()), profile.days, 0, nullptr) != nullptr,
        "validity");
   must(X509_set_issuer_name(leaf.get(), X509_get_subject_name(ca.get())) == 1, "issuer");

@@ -91,7 +91,9 @@ bool is_in_its_one_form(EVP_PKEY* key, View spki) {
 
 }  // namespace
 
-void check_key(View spki, KeyAlgorithm declared) {
+void check_key(View spki, KeyAlgorithm declared) { checked_key(spki, declared); }
+
+std::shared_ptr<EVP_PKEY> checked_key(View spki, KeyAlgorithm declared) {
   PublicKey key = parse_public(spki);
   std::string kind = kind_of(key.get());
   bool is_rsa = EVP_PKEY_get_base_id(key.get()) == EVP_PKEY_RSA;
@@ -100,6 +102,7 @@ void check_key(View spki, KeyAlgorithm declared) {
   if (kind != kind_of(declared))
     throw Fault("identity.algorithm", {{"key", kind}, {"wanted", kind_of(declared)}});
   if (!is_in_its_one_form(key.get(), spki)) throw Fault("identity.bad_key");
+  return key;
 }
 
 }  // namespace mintmark
