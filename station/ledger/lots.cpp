@@ -123,7 +123,7 @@ static void count_units(Reader& db, Lot& lot) {
   lot.other = lot.admitted - lot.passed - open_admitted;
 }
 
-static Lot from(Reader& db, const sqlite::Statement& row) {
+static Lot uncounted(Reader& db, const sqlite::Statement& row) {
   Lot out;
   out.id = row.get<std::string>(0);
   out.order = row.get<std::string>(1);
@@ -144,14 +144,33 @@ static Lot from(Reader& db, const sqlite::Statement& row) {
       db.query("SELECT place, zpl FROM lot_template WHERE lot = ? ORDER BY rowid", out.id);
   while (places.step())
     out.templates.emplace_back(places.get<std::string>(0), places.get<std::string>(1));
+  return out;
+}
+
+static Lot from(Reader& db, const sqlite::Statement& row) {
+  Lot out = uncounted(db, row);
   count_units(db, out);
   return out;
 }
 
-Lot get(Reader& db, const std::string& lot) {
+Lot get_uncounted(Reader& db, const std::string& lot) {
   auto row = db.query(std::string(kLot) + "WHERE l.id = ?", lot);
   if (!row.step()) throw Fault("lot.unknown", {{"lot", lot}});
-  return from(db, row);
+  return uncounted(db, row);
+}
+
+Lot get(Reader& db, const std::string& lot) {
+  Lot out = get_uncounted(db, lot);
+  count_units(db, out);
+  return out;
+}
+
+std::vector<Lot> unfinished(Reader& db) {
+  std::vector<Lot> out;
+  auto row =
+      db.query(std::string(kLot) + "WHERE l.state <> 'closed' ORDER BY l.opened_at, l.rowid");
+  while (row.step()) out.push_back(uncounted(db, row));
+  return out;
 }
 
 std::vector<Lot> list(Reader& db) {

@@ -60,6 +60,10 @@ Lot pause(Transaction& db, const Actor& actor, const std::string& lot, const std
 Lot resume(Transaction& db, const Actor& actor, const std::string& lot);
 Lot get(Reader& db, const std::string& lot);  // Fault "lot.unknown"
 std::vector<Lot> list(Reader& db);
+// The same without passed, open_runs and other, which cost a look at every run of the lot: for
+// whoever needs a lot once a unit. `unfinished`: those that are not closed.
+Lot get_uncounted(Reader& db, const std::string& lot);
+std::vector<Lot> unfinished(Reader& db);
 
 // A broken random generator or a tampered ledger stops the whole station. What it stopped for is
 // the subject of the act "station.resume" of two officers, by which it goes on.

@@ -109,7 +109,7 @@ static Run admit_new(Transaction& db, const Run& run, std::int64_t unit, const L
 // The lot, if one more hardware id fits in; nullopt where this one is in it already.
 static std::optional<Lot> room_for(Transaction& db, const Run& run, std::int64_t unit) {
   if (auto code = lots::stopped(db)) throw Fault("station.stopped", {{"code", *code}});
-  Lot lot = lots::get(db, run.lot);
+  Lot lot = lots::get_uncounted(db, run.lot);
   if (lot.state == "closed") throw Fault("lot.closed", {{"lot", lot.id}});
   if (db.exists("SELECT 1 FROM admission WHERE lot = ? AND unit = ?", run.lot, unit))
     return std::nullopt;

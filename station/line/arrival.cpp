@@ -44,6 +44,15 @@ void check_identification(const Product& product, const Identification& who) {
       throw Fault("unit.lacks_capability", {{"capability", capability}});
 }
 
+const Product& Line::Impl::product_of(const Lot& lot) {
+  auto known = products_.find(lot.id);
+  if (known == products_.end())
+    known =
+        products_.emplace(lot.id, Product::parse(lot.product_toml, "product " + lot.product_name))
+            .first;
+  return known->second;
+}
+
 Task<void> Line::Impl::serve(Bench& bench) {
   auto trouble = [this, &bench](const std::string& code) {
     Fault::Args args = {{"port", bench.slot->config().port}};
@@ -114,23 +123,19 @@ Task<bool> Line::Impl::wait_for_admission(Bench& bench, Lot& lot) {
   for (;;) {
     std::uint64_t seen = changed_.count();
     auto look = [&](Reader& db) {
-      return std::tuple(runs::slot_state(db, bench.name()), lots::stopped(db), lots::list(db),
+      return std::tuple(runs::slot_state(db, bench.name()), lots::stopped(db), lots::unfinished(db),
                         runs::standing(db, who.hardware_id));
     };
     auto [slot, stopped, all, standing] = co_await services_.ledger->read(look);
     const Lot* found = nullptr;
     const Lot* other = nullptr;
-    int unfinished = 0;
     for (const Lot& candidate : all) {
-      if (candidate.state == "closed") continue;
-      ++unfinished;
       other = &candidate;
       bool its_own = standing.open && standing.open->lot == candidate.id;
-      Product product = Product::parse(candidate.product_toml, "product " + candidate.product_name);
-      if (its_own || (!standing.open && product.matches(who.hardware_id, who.model)))
+      if (its_own || (!standing.open && product_of(candidate).matches(who.hardware_id, who.model)))
         found = &candidate;
     }
-    if (found == nullptr && unfinished == 1 && !standing.open) found = other;
+    if (found == nullptr && all.size() == 1 && !standing.open) found = other;
 
     if (slot.paused)
       show(bench, "paused", "slot.three_in_a_row", {{"code", slot.code}});
@@ -155,7 +160,7 @@ Task<bool> Line::Impl::wait_for_admission(Bench& bench, Lot& lot) {
 // The columns "a hardware id that comes back" and "identify" of DESIGN section 4.
 Task<void> Line::Impl::meet(Bench& bench, Lot lot) {
   const Identification& who = bench.seat->who;
-  Product product = Product::parse(lot.product_toml, "product " + lot.product_name);
+  Product product = product_of(lot);
   if (is_known_default(product, who.hardware_id)) {
     Fault fault("hwid.known_default", {{"hardware", who.hardware_id.id}});
     co_await refuse(bench, lot, fault);
@@ -366,7 +371,7 @@ Task<void> Line::Impl::resume_labels() {
     if (run.next < Step::label) continue;
     auto find = [&](Reader& db) { return lots::get(db, run.lot); };
     Lot lot = co_await services_.ledger->read(find);
-    Product product = Product::parse(lot.product_toml, "product " + lot.product_name);
+    Product product = product_of(lot);
     auto passage = std::make_shared<Passage>(std::move(lot), std::move(product), std::move(run),
                                              nullptr, executor_);
     spawn(run_passage(nullptr, passage), "label");

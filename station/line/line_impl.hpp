@@ -63,6 +63,7 @@ class Line::Impl : public std::enable_shared_from_this<Line::Impl> {
   Task<void> catch_up();
   std::string binding(const Passage& passage, const std::string& unit) const;
   std::shared_ptr<Passage> passage_of(const std::string& run) const;
+  const Product& product_of(const Lot& lot);
 
   // arrival.cpp
   Task<void> serve(Bench& bench);
@@ -90,6 +91,7 @@ class Line::Impl : public std::enable_shared_from_this<Line::Impl> {
   std::list<std::shared_ptr<Passage>> passages_;  // those that go on
   Event changed_;                                 // lots, slots, station: whoever waits looks again
   std::vector<Lot> lots_;
+  std::map<std::string, Product> products_;  // by lot, whose product never changes
   std::optional<std::string> stopped_;
   std::deque<std::chrono::steady_clock::time_point> passes_;  // within the last hour
   std::uint64_t last_event_ = 0;
