@@ -88,6 +88,12 @@ void Connection::forget_lot_key(const std::string& label) {
   lots_.erase(label);
 }
 
+CK_OBJECT_HANDLE Connection::derivation_key(Session& session) {
+  if (derivation_ == CK_INVALID_HANDLE)
+    derivation_ = find_checked(session, kDerivationKey, kDerivationKey.label).secret;
+  return derivation_;
+}
+
 WrapRoute Connection::wrap_route() {
   std::lock_guard<std::mutex> guard(wrapping_mutex_);
   auto open = [&] { return std::make_unique<Session>(module_, slot_, Session::Access::read); };

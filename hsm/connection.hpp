@@ -4,6 +4,7 @@
 #pragma once
 
 #include <array>
+#include <atomic>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -49,6 +50,9 @@ class Connection {
   CK_OBJECT_HANDLE lot_key(Session& session, const std::string& label);
   void forget_lot_key(const std::string& label);
 
+  // Looked up and checked when first asked for. Fault("token.key") if there is none.
+  CK_OBJECT_HANDLE derivation_key(Session& session);
+
   // Measured when first asked for.
   WrapRoute wrap_route();
 
@@ -67,6 +71,7 @@ class Connection {
   Digest identity_{};
   std::mutex lots_mutex_;
   std::map<std::string, CK_OBJECT_HANDLE> lots_;
+  std::atomic<CK_OBJECT_HANDLE> derivation_{CK_INVALID_HANDLE};
   std::mutex wrapping_mutex_;
   std::optional<WrapRoute> wrapping_;
 };

@@ -82,6 +82,7 @@ KeyReport compared(Session& session, const std::vector<const KeyRole*>& roles,
   for (const KeyRole* role : kPassing)
     if (label == role->label) try_role(*role);
   if (label.starts_with(kLotLabels)) try_role(pkcs11::kLotKey);
+  if (label == pkcs11::kDerivationKey.label) try_role(pkcs11::kDerivationKey);
   return best ? std::move(*best) : unknown(session, object_class, label, key);
 }
 

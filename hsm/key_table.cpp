@@ -25,6 +25,7 @@ constexpr User kUsers[] = {
     {"mintmark-trusted", "two officers, once; destroyed then"},
     {"mintmark-escrow", "two officers, at their desk"},
     {"", "runs of that lot that are not finished"},
+    {"mintmark-derivation", "every mint of such a product"},
 };
 
 std::string joined(const std::vector<std::string>& words) {
@@ -60,8 +61,9 @@ std::string row(const KeyRole& role) {
 std::vector<std::string> key_table() {
   std::vector<std::string> out;
   for (const KeyRole* role : pkcs11::station_keys()) out.push_back(row(*role));
-  for (const KeyRole* role : {&pkcs11::kLotKey, &pkcs11::kClonableFingerprintKey,
-                              &pkcs11::kTrustedKey, &pkcs11::kUnwrapKey, &pkcs11::kEscrowKey})
+  for (const KeyRole* role :
+       {&pkcs11::kLotKey, &pkcs11::kClonableFingerprintKey, &pkcs11::kTrustedKey,
+        &pkcs11::kUnwrapKey, &pkcs11::kEscrowKey, &pkcs11::kDerivationKey})
     out.push_back(row(*role));
   return out;
 }

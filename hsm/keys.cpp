@@ -10,7 +10,7 @@ namespace mintmark::pkcs11 {
 
 namespace {
 
-// Fingerprints: signs, and does nothing else.
+// Fingerprints and derivation: signs, and does nothing else.
 constexpr Flag kMacOnly[] = {
     {CKA_TOKEN, true},     {CKA_PRIVATE, true},      {CKA_MODIFIABLE, false},
     {CKA_SENSITIVE, true}, {CKA_EXTRACTABLE, false}, {CKA_WRAP_WITH_TRUSTED, false},
@@ -144,6 +144,9 @@ const KeyRole kLabelKey = {"mintmark-label", "short tokens on labels",
     kVerifier, &kLabelKeyP256};
 const KeyRole kLotKey = {"", "the run seal of a lot",
     CKK_AES, CKM_AES_KEY_GEN, CKM_AES_GCM, 32, {}, {CKO_SECRET_KEY, kSealOnly}, {}};
+const KeyRole kDerivationKey = {"mintmark-derivation", "passwords of products that have them derived",
+    CKK_GENERIC_SECRET, CKM_GENERIC_SECRET_KEY_GEN, CKM_SHA256_HMAC, 32, {},
+    {CKO_SECRET_KEY, kMacOnly}, {}};
 // clang-format on
 
 std::span<const KeyRole* const> station_keys() {
@@ -164,9 +167,9 @@ const KeyRole& role_of(SignerRole signer) {
 
 bool is_lot_label(std::string_view label) {
   auto keys = station_keys();
-  return !label.empty() && std::none_of(keys.begin(), keys.end(), [&](const KeyRole* key) {
-    return label.starts_with(key->label);
-  });
+  return !label.empty() && !label.starts_with(kDerivationKey.label) &&
+         std::none_of(keys.begin(), keys.end(),
+                      [&](const KeyRole* key) { return label.starts_with(key->label); });
 }
 
 // What a key of this role must be, except its curve: all of it is checked when it is found.

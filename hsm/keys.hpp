@@ -56,6 +56,8 @@ extern const KeyRole kUnwrapKey;  // RSA-3072: takes a cloned fingerprint key in
 extern const KeyRole kTrustedKey;
 extern const KeyRole kEscrowKey;  // P-256 in the escrow token: opens what the station closed
 extern const KeyRole kLotKey;     // AES-256-GCM: the run seal of one lot
+// HMAC-SHA-256: derives passwords, for products that ask for that. Only where two officers made it.
+extern const KeyRole kDerivationKey;
 
 // Those that a station is made with.
 std::span<const KeyRole* const> station_keys();

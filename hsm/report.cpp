@@ -149,6 +149,8 @@ TokenReport report(Connection& connection, Session& session) {
       add_keys(session, form, form.open, label_of(role, generation), out.keys);
     }
   }
+  add_keys(session, kDerivationKey, kDerivationKey.secret, std::string(kDerivationKey.label),
+           out.keys);
   add_lot_keys(session, out.keys);
   return out;
 }

@@ -70,16 +70,28 @@ void Session::random(std::span<std::uint8_t> out) {
 }
 
 // Section 5.11, C_SignInit and C_Sign. 512 bytes hold every signature and code that we ask for.
-Bytes Session::sign(CK_MECHANISM_TYPE mechanism, CK_OBJECT_HANDLE key, View data) {
+std::size_t Session::sign_into(CK_MECHANISM_TYPE mechanism, CK_OBJECT_HANDLE key, View data,
+                               std::span<std::uint8_t> out) {
   CK_MECHANISM with{mechanism, nullptr, 0};
   {
     [[maybe_unused]] ModulesOwnLeaks tolerated;
     check("C_SignInit", api().C_SignInit(handle_, &with, key));
   }
-  Bytes out(512);
   CK_ULONG size = out.size();
   check("C_Sign", api().C_Sign(handle_, input(data), data.size(), out.data(), &size));
-  out.resize(size);
+  return size;
+}
+
+Bytes Session::sign(CK_MECHANISM_TYPE mechanism, CK_OBJECT_HANDLE key, View data) {
+  Bytes out(512);
+  out.resize(sign_into(mechanism, key, data, out));
+  return out;
+}
+
+// Into locked memory: it is no signature for others, but a secret.
+Secret Session::sign_secret(CK_MECHANISM_TYPE mechanism, CK_OBJECT_HANDLE key, View data) {
+  Secret out(64);
+  out.shrink(sign_into(mechanism, key, data, out.mutable_view()));
   return out;
 }
 

@@ -37,6 +37,7 @@ class Session {
 
   void random(std::span<std::uint8_t> out);
   Bytes sign(CK_MECHANISM_TYPE mechanism, CK_OBJECT_HANDLE key, View data);
+  Secret sign_secret(CK_MECHANISM_TYPE mechanism, CK_OBJECT_HANDLE key, View data);  // a code
   Bytes gcm_encrypt(CK_OBJECT_HANDLE key, View iv, View aad, View plain);
   // nullopt where the token says that this is no ciphertext of key, IV and AAD. SoftHSM2 says the
   // same of any trouble, so the session counts as spoilt then.
@@ -68,6 +69,8 @@ class Session {
   const CK_FUNCTION_LIST& api() const { return module_.api(); }
   void check(std::string_view call, CK_RV rv);
   void must_be_logged_in();
+  std::size_t sign_into(CK_MECHANISM_TYPE mechanism, CK_OBJECT_HANDLE key, View data,
+                        std::span<std::uint8_t> out);
 
   Module& module_;
   CK_SESSION_HANDLE handle_ = CK_INVALID_HANDLE;

@@ -264,6 +264,41 @@ void Vault::destroy_lot_key(const std::string& label) {
   if (fault) throw Fault(*fault);
 }
 
+Secret Vault::derive(View context) {
+  const pkcs11::KeyRole& role = pkcs11::kDerivationKey;
+  Secret out = state_->link.run(Repeat::yes, [&](Connection& connection, Session& session) {
+    return session.sign_secret(role.use, connection.derivation_key(session), context);
+  });
+  if (out.size() == sizeof(Digest)) return out;
+  throw Fault("token.key", {{"key", std::string(role.label)}, {"attribute", "signature"}});
+}
+
+bool Vault::has_derivation_key() {
+  const pkcs11::KeyRole& role = pkcs11::kDerivationKey;
+  return state_->link.run(Repeat::yes, [&](Connection& connection, Session& session) {
+    if (pkcs11::find(session, role.secret, role.label).empty()) return false;
+    connection.derivation_key(session);  // unique and as the table says
+    return true;
+  });
+}
+
+// A token that reports a failure may have made the key all the same: what counts is what is there.
+void Vault::create_derivation_key() {
+  const pkcs11::KeyRole& role = pkcs11::kDerivationKey;
+  try {
+    state_->change([&](Connection&, Session& session) {
+      if (!pkcs11::find(session, role.secret, role.label).empty())
+        throw Fault("token.key_exists", {{"key", std::string(role.label)}});
+      pkcs11::generate(session, role, role.label);
+    });
+  } catch (const pkcs11::CallFault&) {
+    if (!has_derivation_key()) throw;
+    ::sync();
+  }
+  if (!has_derivation_key())
+    throw Fault("token.key", {{"key", std::string(role.label)}, {"attribute", "missing"}});
+}
+
 int Vault::in_use(SignerRole signer) const {
   return state_->in_use.at(static_cast<std::size_t>(signer)).load();
 }

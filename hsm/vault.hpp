@@ -115,6 +115,12 @@ class Vault {
   bool has_lot_key(const std::string& label);
   void destroy_lot_key(const std::string& label);
 
+  // 32 bytes that only this token derives of `context`: HMAC-SHA-256 under a key of its own, which
+  // no station has unless it was made for products that ask for it. Fault("token.key", "missing").
+  Secret derive(View context);
+  bool has_derivation_key();     // Fault("token.key") where it is not as it must be
+  void create_derivation_key();  // Fault("token.key_exists") if there is one
+
   // Generation 0 is the one in use: the first, until `use` says otherwise. What a key signs: a
   // SHA-256 digest (P-256; r and s, 64 bytes) or the message itself (Ed25519; 64 bytes). In a token
   // without Ed25519 the journal and label signers are P-256 keys that sign SHA-256(message): the

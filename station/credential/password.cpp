@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
+#include <functional>
 #include <utility>
 
 #include "station/words/fault.hpp"
@@ -114,28 +115,48 @@ std::optional<Unfit> unfit(View password, std::string_view alphabet,
   return std::nullopt;
 }
 
-static Secret draw(Vault& vault, const PasswordPolicy& policy) {
+// Random bytes, 32 at a time: of which try, and of which block in it.
+using Source = std::function<Secret(int tried, int block)>;
+
+static Secret draw(const PasswordPolicy& policy, const Source& source, int tried) {
   Secret out(static_cast<std::size_t>(policy.length));
   auto rest = out.mutable_view();
-  while (!rest.empty()) {
-    Secret random = vault.random_secret(32);
-    rest = rest.subspan(sample(random.view(), policy.alphabet, rest).symbols);
+  for (int block = 0; !rest.empty(); ++block) {
+    Secret random = source(tried, block);
+    std::size_t symbols = sample(random.view(), policy.alphabet, rest).symbols;
+    if (symbols == 0) throw Fault("rng.broken");  // less than once in 10^15 by chance
+    rest = rest.subspan(symbols);
   }
   return out;
 }
 
-Secret mint_password(Vault& vault, const PasswordPolicy& policy,
-                     const std::vector<std::string>& public_strings, Redraws* redraws) {
+static Secret first_fit(const PasswordPolicy& policy, const Source& source,
+                        const std::vector<std::string>& public_strings, Redraws* redraws) {
   policy.check();
   Redraws counted{};
-  for (int tries = 0; tries < 100; ++tries) {
-    Secret password = draw(vault, policy);
+  for (int tried = 0; tried < 100; ++tried) {
+    Secret password = draw(policy, source, tried);
     auto why = unfit(password.view(), policy.alphabet, public_strings);
     if (!why && redraws != nullptr) *redraws = counted;
     if (!why) return password;
     ++counted.at(static_cast<std::size_t>(*why));
   }
   throw Fault("rng.broken");
+}
+
+Secret mint_password(Vault& vault, const PasswordPolicy& policy,
+                     const std::vector<std::string>& public_strings, Redraws* redraws) {
+  auto source = [&](int, int) { return vault.random_secret(32); };
+  return first_fit(policy, source, public_strings, redraws);
+}
+
+Secret derive_password(Vault& vault, const PasswordPolicy& policy, View context,
+                       const std::vector<std::string>& public_strings, Redraws* redraws) {
+  auto source = [&](int tried, int block) {
+    std::string which = std::to_string(tried) + "." + std::to_string(block);
+    return vault.derive(frame({view("mintmark derived password 1"), context, view(which)}));
+  };
+  return first_fit(policy, source, public_strings, redraws);
 }
 
 }  // namespace mintmark

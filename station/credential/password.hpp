@@ -57,4 +57,11 @@ Secret mint_password(Vault& vault, const PasswordPolicy& policy,
                      const std::vector<std::string>& public_strings = {},
                      Redraws* redraws = nullptr);
 
+// The same, but not drawn: derived in the token under its derivation key from `context`, which must
+// never be the same twice (another context for each unit, and for each time that it gets a new
+// one). Floor, filters and alphabets are those of a drawn one. Fault("token.key") without that key.
+Secret derive_password(Vault& vault, const PasswordPolicy& policy, View context,
+                       const std::vector<std::string>& public_strings = {},
+                       Redraws* redraws = nullptr);
+
 }  // namespace mintmark

@@ -59,7 +59,8 @@ static const std::vector<std::string> kColumns = {"serial",
                                                   "station",
                                                   "order_kind",
                                                   "officer_mode",
-                                                  "token"};
+                                                  "token",
+                                                  "derivation"};
 
 // Columns of the query below are those of the file up to label_attempts.
 static constexpr std::string_view kUnits =
@@ -80,11 +81,16 @@ static constexpr std::string_view kUnits =
     "FROM fingerprint f WHERE f.run = r.id AND f.class <> 'identity-key' AND NOT EXISTS "
     "(SELECT 1 FROM burn b WHERE b.fingerprint = f.id)), ''), "
     "u.first_seen, coalesce(r.ended_at, ''), "
-    "(SELECT count(*) FROM label_attempt t WHERE t.serial = a.serial), o.kind "
+    "(SELECT count(*) FROM label_attempt t WHERE t.serial = a.serial), o.kind, "
+    // Of the newest mint, as its entry says.
+    "coalesce((SELECT CASE WHEN EXISTS (SELECT 1 FROM json_each(CAST(j.bytes AS TEXT), "
+    "'$.credentials') c WHERE json_extract(c.value, '$.derivation') = 'keyed') THEN 'keyed' ELSE "
+    "'random' END FROM journal j JOIN run m ON m.id = j.run WHERE m.serial = a.serial AND "
+    "j.type = 'credential.mint' ORDER BY j.seq DESC LIMIT 1), '') "
     "FROM admission a JOIN unit u ON u.id = a.unit JOIN lot l ON l.id = a.lot "
     "JOIN orders o ON o.id = l.order_id LEFT JOIN run r ON r.id = (SELECT n.id FROM run n "
     "WHERE n.serial = a.serial ORDER BY n.begun_at DESC, n.id DESC LIMIT 1) ORDER BY a.id";
-static constexpr int kQueried = 19;  // then comes the order's kind
+static constexpr int kQueried = 19;  // then come the order's kind and the derivation
 
 static std::string officer_mode(Reader& db) {
   auto solo = db.value<bool>("SELECT solo FROM roster ORDER BY id DESC LIMIT 1");
@@ -104,6 +110,7 @@ void units(Reader& db, const Birth& birth, const Chunk& chunk) {
     cells.push_back(row.get<std::string>(kQueried));
     cells.push_back(mode);
     cells.push_back(birth.token);
+    cells.push_back(row.get<std::string>(kQueried + 1));
     csv_row(cells, chunk);
   }
 }

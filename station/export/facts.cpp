@@ -43,8 +43,13 @@ void Facts::birth(std::uint64_t seq, const Json& entry) {
 void Facts::mint(std::uint64_t seq, const Json& entry) {
   auto it = entry.find("credentials");
   if (it == entry.end() || !it->is_array()) return find(at(seq) + "credentials are not a list");
-  for (const Json& one : *it)
+  std::string derivation = "random";
+  for (const Json& one : *it) {
     fingerprint(seq, number_of(one, "scope"), text_of(one, "fingerprint"));
+    if (text_of(one, "derivation") == "keyed") derivation = "keyed";
+  }
+  auto unit = units.find(text_of(entry, "serial"));
+  if (unit != units.end()) unit->second.derivation = derivation;
 }
 
 void Facts::admit(std::uint64_t seq, const Json& entry) {

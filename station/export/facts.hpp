@@ -23,7 +23,8 @@ class Facts {
     Unit() = default;
     std::string hardware_id;  // source:id
     std::string ending = "open";
-    std::uint64_t seq = 0;  // of the admission
+    std::string derivation;  // of its newest mint: random, keyed
+    std::uint64_t seq = 0;   // of the admission
   };
   std::map<std::string, Unit> units;                // by serial
   std::map<std::string, std::string> certificates;  // SHA-256, to serial

@@ -274,8 +274,19 @@ class Verification {
     if (known == facts_.units.end()) return find(at + serial + " was never admitted");
     if (row[column["hw_source"]] + ":" + row[column["hw_id"]] != known->second.hardware_id)
       find(at + serial + " belongs to " + known->second.hardware_id);
+    auto says = column.find("derivation");
+    check_derivation(at + serial, known->second.derivation,
+                     says != column.end() ? &row[says->second] : nullptr);
     if (ending != known->second.ending)
       find(at + serial + " is said to be " + ending + ", the journal says " + known->second.ending);
+  }
+
+  // Exports of older stations have no such column: all was drawn.
+  void check_derivation(const std::string& unit, const std::string& known, const std::string* said) {
+    if (known == "keyed") ++report_.keyed;
+    if (said != nullptr ? *said != known : known == "keyed")
+      find(unit + ": its derivation is said to be \"" + (said != nullptr ? *said : "") +
+           "\", the journal says \"" + known + "\"");
   }
 
   void check_certificates() {

@@ -24,6 +24,7 @@ struct VerifyReport {
   std::uint64_t fingerprints = 0;     // distinct ones: secrets, decoys and keys
   std::uint64_t units = 0;            // rows of units.csv
   std::uint64_t passed = 0;
+  std::uint64_t keyed = 0;            // units whose password was derived under a token key
   std::uint64_t certificates = 0;     // files in certs/
   bool demo = false;                  // the ledger was born as a demo
   std::vector<SymbolReport> symbols;  // of each password of each closed lot
@@ -35,7 +36,7 @@ struct VerifyReport {
 // Checked: the note's signature, its origin and the vkey's name; entries gapless from 0, of that
 // station, and their tree's root; entries beyond the checkpoint; one fingerprint twice in a scope;
 // each order's quantity and spares; units.csv against the journal (serials, hardware ids,
-// endings); symbol counters against the mints, and evenly spread; certificates: their serial, chain
+// endings, how passwords were made); symbol counters against the mints, and evenly spread; certificates: their serial, chain
 // and digest in the journal; ca-chain.pem against the ledger's birth.
 VerifyReport verify_export(const std::string& directory, const std::string& vkey,
                            const VerifyOptions& options = {});

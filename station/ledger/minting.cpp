@@ -288,6 +288,16 @@ std::array<std::uint8_t, 12> next_iv(Transaction& db, const std::string& lot) {
   return out;
 }
 
+int mints(Reader& db, const Run& run) {
+  return db.value<int>("SELECT mints FROM unit WHERE id = ?", rows::unit_of(db, run)).value_or(0);
+}
+
+static void must_be_fresh(Reader& db, const Run& run, const std::vector<Credential>& credentials) {
+  int times = mints(db, run);
+  for (const Credential& one : credentials)
+    if (one.derived_at.value_or(times) != times) throw Fault("run.moved", {{"run", run.id}});
+}
+
 static void count_mint(Transaction& db, std::int64_t unit, const Run& run, int max_mints) {
   auto before = db.value<int>("SELECT mints FROM unit WHERE id = ?", unit).value_or(0);
   // Each time that two officers let it come back it may be minted for as often again.
@@ -317,10 +327,12 @@ static Json insert_credential(Transaction& db, const Run& run, std::int64_t unit
           credential.iv, credential.sealed);
   if (!credential.escrowed.empty())
     escrow::keep(db, id, credential.escrow_key, credential.escrowed);
-  return {{"name", credential.name},
-          {"class", credential.klass},
-          {"scope", credential.scope},
-          {"fingerprint", hex(credential.fingerprint)}};
+  Json out = {{"name", credential.name},
+              {"class", credential.klass},
+              {"scope", credential.scope},
+              {"fingerprint", hex(credential.fingerprint)}};
+  if (credential.derived_at) out["derivation"] = "keyed";
+  return out;
 }
 
 Run mint(Transaction& db, Run run, const Bytes& nonce, const std::vector<Credential>& credentials,
@@ -328,6 +340,7 @@ Run mint(Transaction& db, Run run, const Bytes& nonce, const std::vector<Credent
   if (auto code = lots::stopped(db)) throw Fault("station.stopped", {{"code", *code}});
   std::int64_t unit = rows::unit_of(db, run);
   run = burn(db, station(), run, "minted afresh");
+  must_be_fresh(db, run, credentials);
   count_mint(db, unit, run, max_mints);
   Json minted = Json::array();
   for (const Credential& credential : credentials)

@@ -62,6 +62,8 @@ struct Credential {
   std::string klass;  // class word in the seal's AAD: "password"
   std::int64_t scope = 0;
   std::int64_t most = 0;  // to be minted: how many of its scope may be used up; 0: any number
+  // Derived under a token key, when this many mints were counted for its unit; nothing: drawn.
+  std::optional<int> derived_at;
   Digest fingerprint{};
   std::array<std::uint8_t, 12> iv{};
   Bytes sealed;
@@ -133,13 +135,17 @@ void record_second_certificate(Transaction& db, const Run& run, const std::strin
                                const Bytes& der);
 std::optional<Bytes> second_certificate(Reader& db, const Run& run, const std::string& profile);
 
+// How often secrets were minted for the run's unit, in this run and all others.
+int mints(Reader& db, const Run& run);
+
 // The next IV of the lot's run seal: committed before it is used, never given twice.
 std::array<std::uint8_t, 12> next_iv(Transaction& db, const std::string& lot);
 // Inserts fingerprints (UNIQUE over scope and value) and sealed copies, sets the nonce, clears
 // `offered`. A fingerprint that exists is Fault "rng.duplicate" (the caller's transaction is
 // undone; then stop_issuing()); outside of scope 0 it is "mint.code_taken": draw again, and
 // "mint.codes_spent" where the scope has `most` already. Fault
-// "unit.mints_spent" over `max_mints` for this hardware id.
+// "unit.mints_spent" over `max_mints` for this hardware id, "run.moved" for a credential derived at
+// another count of mints than the unit's: it would not be a fresh one.
 Run mint(Transaction& db, Run run, const Bytes& nonce, const std::vector<Credential>& credentials,
          int max_mints);
 // A decoy's fingerprint, burnt at birth.

@@ -74,7 +74,6 @@ Product read_product(const Order& order, const OrderFiles& files) {
   return product;
 }
 
-// What the token cannot do for units is found by doing it, before the first of them sits in a slot.
 // Nothing of the trial stays.
 void try_wrapping(Vault& vault, const Product& product) {
   UnitKeyOrder trial(HardwareId("trial", "00"), Bytes(16), EphemeralKey().point(),
@@ -86,6 +85,12 @@ void try_wrapping(Vault& vault, const Product& product) {
     throw Fault("product.token_lacks", {{"algorithm", std::string(word(product.key_algorithm))},
                                         {"reason", fault.what()}});
   }
+}
+
+// What the token cannot do for units is found by doing it, before the first of them sits in a slot.
+void try_token(Vault& vault, const Product& product) {
+  if (product.wrapped_key) try_wrapping(vault, product);
+  if (product.keyed && !vault.has_derivation_key()) throw Fault("policy.derivation_key");
 }
 
 // A label shows a password, so it is read into nothing but locked memory; empty where there is
@@ -123,8 +128,8 @@ Task<Lot> Line::Impl::open_lot(Actor actor, OrderFiles files) {
   for (const LabelPlace& place : product.labels)
     templates.emplace_back(place.place, std::string(text(files.templates.at(place.place))));
 
-  auto attempt = [&] { try_wrapping(*services_.vault, product); };
-  if (product.wrapped_key) co_await on(*services_.token_pool, attempt);
+  auto attempt = [&] { try_token(*services_.vault, product); };
+  co_await on(*services_.token_pool, attempt);
   auto draw = [&] { return uuid_v7(services_.vault->random(16)); };
   std::string id = co_await on(*services_.token_pool, draw);
   std::string seal_key = "mintmark-lot-" + id;

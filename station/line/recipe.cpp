@@ -1,6 +1,7 @@
 #include "station/line/recipe.hpp"
 
 #include "station/credential/wifi.hpp"
+#include "station/words/crypto.hpp"
 
 namespace mintmark {
 
@@ -11,16 +12,28 @@ Drawn::Drawn(std::string name, std::string klass, Secret value_, const Digest& f
   kept.fingerprint = fingerprint;
 }
 
+// `context` is empty where it is not derived.
 static Drawn draw_password(Vault& vault, const std::string& name, const std::string& klass,
                            const PasswordPolicy& policy,
-                           const std::vector<std::string>& public_strings) {
+                           const std::vector<std::string>& public_strings,
+                           const Bytes& context = {}) {
   Redraws redraws{};
-  Secret value = mint_password(vault, policy, public_strings, &redraws);
+  Secret value = context.empty()
+                     ? mint_password(vault, policy, public_strings, &redraws)
+                     : derive_password(vault, policy, context, public_strings, &redraws);
   Digest fingerprint = vault.fingerprint(value.view());
   Drawn out(name, klass, std::move(value), fingerprint);
   out.policy = policy;
   out.redraws = redraws;
   return out;
+}
+
+// Never the same again: the ledger counts a unit's mints up, for ever.
+static Bytes derivation_context(const std::string& ledger, const Product& product, const Run& run,
+                                int mints) {
+  std::string unit = run.hardware_id.source + ":" + run.hardware_id.id;
+  std::string number = std::to_string(product.number), time = std::to_string(mints);
+  return frame({view(ledger), view(number), view(unit), view(product.password_name), view(time)});
 }
 
 // A passcode is one of few: it is unique within its product. Its salt and verifier have all the
@@ -42,12 +55,15 @@ static void draw_matter(Vault& vault, const MatterOnboarding& matter, std::int64
 }
 
 std::vector<Drawn> draw_credentials(Vault& vault, const Product& product, const Run& run,
-                                    const std::string& mac) {
+                                    const std::string& mac, const std::string& ledger, int mints) {
   std::vector<Drawn> out;
   std::vector<std::string> known = {run.serial, run.hardware_id.id, mac};
-  if (product.password)
+  if (product.password) {
+    Bytes context = product.keyed ? derivation_context(ledger, product, run, mints) : Bytes();
     out.push_back(
-        draw_password(vault, product.password_name, "password", *product.password, known));
+        draw_password(vault, product.password_name, "password", *product.password, known, context));
+    if (product.keyed) out.back().kept.derived_at = mints;
+  }
   if (product.wifi) {
     known.push_back(derive_ssid(product.wifi->ssid, run.serial, mac));
     out.push_back(draw_password(vault, kWifiKey, "wifi-key", product.wifi->key, known));

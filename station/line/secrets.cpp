@@ -35,10 +35,13 @@ Task<int> RunSecrets::mint() {
 // False where one of the codes is taken: nothing is kept then.
 Task<bool> RunSecrets::mint_once() {
   std::string address = co_await mac();
+  auto count_mints = [&](Reader& db) { return runs::mints(db, p_.run); };
+  int mints = co_await services_.ledger->read(count_mints);
   std::vector<Drawn> drawn;
   Bytes nonce;
   auto draw = [&] {
-    drawn = draw_credentials(*services_.vault, p_.product, p_.run, address);
+    drawn = draw_credentials(*services_.vault, p_.product, p_.run, address,
+                             services_.ledger->birth().ledger, mints);
     nonce = services_.vault->random(16);
   };
   co_await on(*services_.token_pool, draw);

@@ -243,6 +243,18 @@ void add_clone_commands(CLI::App& hsm, Context& context) {
   send->callback([sent, &context] { send_clone(context, *sent); });
 }
 
+void add_derivation_command(CLI::App& hsm, Context& context) {
+  Words made = std::make_shared<KeyWords>();
+  auto* derivation = hsm.add_subcommand(
+      "derivation-key",
+      "as an officer: propose the key under which passwords are derived of products that say "
+      "derivation = \"keyed\". Whoever commands this token can tell them all: drawn ones need none");
+  derivation->add_option("--reason", made->reason)->required();
+  derivation->callback([made, &context] {
+    propose_act(context, "hsm.derivation-key", "mintmark-derivation", Json::object(), made->reason);
+  });
+}
+
 }  // namespace
 
 void add_key_commands(CLI::App& app, Context& context) {
@@ -252,6 +264,7 @@ void add_key_commands(CLI::App& app, Context& context) {
       there.empty() ? app.add_subcommand("hsm", "the token and its keys") : there.front();
   hsm->require_subcommand(1);
   add_clone_commands(*hsm, context);
+  add_derivation_command(*hsm, context);
   Words rotated = std::make_shared<KeyWords>();
   auto* rotate = hsm->add_subcommand(
       "rotate", "as an officer: propose a new key for a role; what the old one signed stays good");

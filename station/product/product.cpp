@@ -88,25 +88,25 @@ void check_policy(const TomlTable& table, const PasswordPolicy& policy) {
   }
 }
 
-// Every way but one to make passwords is refused by its name: whoever asks for it is told why.
-void refuse_derivation(TomlTable& table) {
+// Passwords are drawn, or derived under a token key where the owner says so. Every other way is
+// refused by its name: whoever asks for it is told why.
+bool read_derivation(TomlTable& table) {
   static const std::map<std::string, const char*> kRefused = {
       {"constant", "gives all units one password"},
       {"counter", "lets whoever has two labels tell all others"},
       {"serial", "makes a password of what the box shows"},
       {"mac", "makes a password of what the radio sends in clear"},
-      {"ssid", "makes a password of what the radio sends in clear"},
-      {"keyed",
-       "would let one key tell all passwords, and is not offered: random ones need no key"}};
+      {"ssid", "makes a password of what the radio sends in clear"}};
   std::string how = table.string_or("derivation", "random");
-  if (how == "random") return;
+  if (how == "random" || how == "keyed") return how == "keyed";
   auto why = kRefused.find(how);
-  table.refuse("derivation",
-               why != kRefused.end() ? "\"" + how + "\" " + why->second : "must be \"random\"");
+  table.refuse("derivation", why != kRefused.end() ? "\"" + how + "\" " + why->second
+                                                   : "must be \"random\" or \"keyed\"");
+  return false;
 }
 
 void read_password(TomlTable table, Product& out) {
-  refuse_derivation(table);
+  out.keyed = read_derivation(table);
   out.password_name = table.string_or("name", "admin");
   if (!is_word(out.password_name)) table.refuse("name", "must be a word of a-z, 0-9 and -");
   PasswordPolicy policy;

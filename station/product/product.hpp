@@ -78,6 +78,7 @@ struct Product {
   // No password where the product comes up in set-up state.
   std::optional<PasswordPolicy> password;
   std::string password_name = "admin";  // the account that a user logs in to
+  bool keyed = false;                   // passwords are derived under a token key, not drawn
   int lockout = 10;                     // failed logins in a row that the unit allows
   std::vector<std::string> known_defaults;
   bool escrow = false;  // the password is kept for ever, under the escrow seal

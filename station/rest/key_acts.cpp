@@ -116,6 +116,22 @@ Task<int> record_next(Desk& desk, Actor actor, SignerRole role) {
   co_return recorded;
 }
 
+constexpr std::string_view kDerivation = "mintmark-derivation";
+
+void check_derivation_key(Reader&, const Act& act) {
+  must_hold_only(act, "");
+  if (act.subject != kDerivation) throw Fault("act.arguments", {{"field", "subject"}});
+}
+
+// The owner asks for such products in his orders; that this station can make them at all is two
+// officers' doing.
+Task<Json> make_derivation_key(Desk& desk, Act) {
+  auto make = [&] { desk.services.vault->create_derivation_key(); };
+  co_await on(*desk.services.token_pool, make);
+  Json result = {{"key", kDerivation}};
+  co_return result;
+}
+
 Task<Json> rotate(Desk& desk, Act act) {
   Actor actor(act.confirmed_by);
   SignerRole role = signer_from(act.subject).value_or(SignerRole::label);
@@ -142,6 +158,7 @@ std::vector<ActKind> key_acts() {
   return {{"escrow.install", &check_escrow_key, &install_escrow_key, nullptr},
           {"escrow.open", &check_escrow_open, nullptr, nullptr},
           {"hsm.clone", &check_clone, nullptr, nullptr},
+          {"hsm.derivation-key", &check_derivation_key, nullptr, &make_derivation_key},
           {"hsm.rotate", &check_rotate, nullptr, &rotate}};
 }
 

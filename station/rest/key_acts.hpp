@@ -10,6 +10,7 @@ namespace mintmark {
 // escrow.install  subject: the key's comparison value; arguments {spki}: done when confirmed
 // escrow.open     subject: a serial; taken away by one of the two
 // hsm.clone       subject: comparison value of the recipient's key; arguments {spki}: taken away
+// hsm.derivation-key  subject: the key's label: made when confirmed
 // hsm.rotate      subject: a signer's role: done when confirmed
 std::vector<ActKind> key_acts();
 

@@ -65,6 +65,7 @@ constexpr Row kRows[] = {
     {"policy.weak", 422},
     {"policy.length", 422},
     {"policy.alphabet", 422},
+    {"policy.derivation_key", 422},
     {"identity.profile", 422},
     {"config.invalid", 422},
     {"roster.malformed", 422},

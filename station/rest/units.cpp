@@ -77,6 +77,19 @@ Json runs_of(Reader& db, const std::string& serial) {
   return out;
 }
 
+// How its newest password was made, as the entry of its mint says; empty before.
+std::string derivation_of(Reader& db, const std::string& serial) {
+  auto entry = db.value<std::string>(
+      "SELECT CAST(j.bytes AS TEXT) FROM journal j JOIN run r ON r.id = j.run WHERE r.serial = ? "
+      "AND j.type = 'credential.mint' ORDER BY j.seq DESC LIMIT 1",
+      serial);
+  if (!entry) return {};
+  Json minted = Json::parse(*entry, nullptr, false);
+  for (const Json& one : minted["credentials"])
+    if (one.value("derivation", "") == "keyed") return "keyed";
+  return "random";
+}
+
 Fault unknown(const std::string& serial) {
   return Fault("unit.unknown", {{"serial", serial.substr(0, 32)}});
 }
@@ -112,6 +125,7 @@ Json one(Reader& db, const std::string& serial) {
   out["labels"] = labels_of(db, serial);
   auto digest = db.value<Bytes>(
       "SELECT sha256 FROM certificate WHERE serial = ? ORDER BY rowid DESC LIMIT 1", serial);
+  out["derivation"] = or_null(derivation_of(db, serial));
   out["certificate_sha256"] = digest ? Json(hex(*digest)) : Json();
   return out;
 }

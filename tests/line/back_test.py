@@ -1,5 +1,6 @@
 """Units that come back: released by two officers, reopened where they sit, provisioned the whole way again."""
 
+import csv
 import hashlib
 import json
 import os
@@ -222,6 +223,35 @@ class Back(unittest.TestCase):
         self.goes(unit, "passed")   # it was not touched
         resumed = self.entries("station.resume")[0]
         self.assertEqual((resumed["code"], resumed["act"], resumed["officers"]), ("rng.duplicate", act, ["olga", "oscar"]))
+
+    def test_a_derived_password_is_another_when_its_unit_comes_back(self):
+        s = self.station
+        s.post(f"/lots/{self.lot}/close")
+        product = s.product(edits=[CAPABILITIES, ("length = 16 ", 'derivation = "keyed"\nlength = 16 ')])
+        with self.assertRaises(Problem) as caught:
+            s.open_lot(product)
+        self.assertEqual(caught.exception.code, "policy.derivation_key")
+        propose = ("hsm", "derivation-key", "--reason", "an old back end")
+        self.confirm(self.as_officer("olga", *propose).split()[0])
+        self.assertEqual(self.entries("act.done")[0]["result"], {"key": "mintmark-derivation"})
+        second = self.as_officer("oscar", "act", "confirm", self.as_officer("olga", *propose).split()[0], check=False)
+        self.assertIn("already", second.stderr)
+        self.assertEqual(self.entries("act.fail")[0]["code"], "token.key_exists")
+        shown = json.loads(s.mintmark("hsm", "show", "--json"))   # exit status 0: nothing is wrong
+        self.assertIn("mintmark-derivation", [key["label"] for key in shown["keys"]])
+        self.lot = s.open_lot(product)["lot"]
+        unit, view = self.first("keyed")
+        old = self.prints(unit, False)
+        self.two("reopen", view["serial"])
+        unit.insert()
+        self.goes(unit, "passed")
+        self.assertEqual(len(self.prints(unit, False)), 1)
+        self.assertTrue(old <= self.prints(unit, True), "the unit came back with its old password")
+        self.assertEqual([m["credentials"][0]["derivation"] for m in self.entries("credential.mint")], ["keyed"] * 2)
+        self.assertEqual(s.get(f"/units/{view['serial']}")["derivation"], "keyed")
+        self.assertEqual(s.get(f"/units/{view['serial']}")["state"], "passed")
+        with open(self.export() / "units.csv", newline="") as file:
+            self.assertEqual([row["derivation"] for row in csv.DictReader(file)], ["keyed"])
 
 
 if __name__ == "__main__":

@@ -156,6 +156,53 @@ TEST(Mint, FingerprintVector) {
             "d80ae5c50cc1fd0586ad2d3174fe22c66e3fae7f1f33d24a63b4df2857c1ef0f");
 }
 
+// What needs a key of the token's own is refused without it.
+TEST(Derive, IsRefusedWithoutItsKey) {
+  SoftToken token;
+  Vault bare(token.config());
+  EXPECT_FALSE(bare.has_derivation_key());
+  EXPECT_EQ(fault_of([&] { derive_password(bare, PasswordPolicy(), view("unit 1")); }),
+            "token.key");
+}
+
+class Derived : public testing::Test {
+ protected:
+  SoftToken token;
+  Vault keyed{token.config()};
+  Derived() { keyed.create_derivation_key(); }
+  std::string derive(const std::string& context, const PasswordPolicy& policy = {},
+                     const std::vector<std::string>& open = {}, Redraws* redraws = nullptr) {
+    return str(derive_password(keyed, policy, view(context), open, redraws));
+  }
+};
+
+TEST_F(Derived, IsTheSameForOneContextAndAnotherForEachOther) {
+  EXPECT_TRUE(keyed.has_derivation_key());
+  EXPECT_EQ(fault_of([&] { keyed.create_derivation_key(); }), "token.key_exists");
+  std::string one = derive("unit 1");
+  EXPECT_EQ(one.size(), 16U);
+  EXPECT_EQ(one.find_first_not_of(kA31), std::string::npos);
+  std::set<std::string> seen;
+  for (int i = 0; i < 200; ++i) seen.insert(derive("unit " + std::to_string(i)));
+  EXPECT_EQ(seen.size(), 200U);
+  EXPECT_TRUE(seen.contains(one));
+  EXPECT_EQ(derive("unit 1", PasswordPolicy(std::string(kA31), 63)).substr(0, 16), one);
+  SoftToken other;
+  Vault stranger(other.config());
+  stranger.create_derivation_key();
+  EXPECT_NE(str(derive_password(stranger, PasswordPolicy(), view("unit 1"))), one);
+}
+
+// The floor and the filters are those of every password.
+TEST_F(Derived, IsNoWeakerThanADrawnOne) {
+  EXPECT_EQ(fault_of([&] { derive("unit 1", PasswordPolicy(std::string(kA31), 12)); }),
+            "policy.weak");
+  std::string taken = derive("unit 1");
+  Redraws redraws{};
+  EXPECT_NE(derive("unit 1", {}, {taken.substr(3, 4)}, &redraws), taken);
+  EXPECT_GE(redraws[2], 1);
+}
+
 class Threads : public testing::TestWithParam<int> {};
 
 TEST_P(Threads, MintTogetherWithoutErrorOrRepeat) {

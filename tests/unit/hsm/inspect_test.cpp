@@ -67,6 +67,15 @@ TEST_F(Inspect, AStationsOwnTokenIsRight) {
   EXPECT_EQ(types.at("mintmark-lot-1"), "AES-256");
 }
 
+TEST_F(Inspect, ADerivationKeyIsRightAndNotMissed) {
+  vault_->create_derivation_key();
+  EXPECT_EQ(wrong(), Wrong{});
+  EXPECT_EQ(fault_of([&] { vault_->create_lot_key("mintmark-derivation"); }), "token.key");
+  pkcs11::generate(anchor_, pkcs11::kDerivationKey, "mintmark-derivation");
+  EXPECT_EQ(wrong(), (Wrong{{"mintmark-derivation, secret key", "several"}}));
+  EXPECT_EQ(fault_of([&] { vault_->derive(view("unit")); }), "token.key");
+}
+
 TEST_F(Inspect, ALotKeyThatMayWrapOrLeaveIsWrong) {
   auto may_wrap = lot_template(true, false).number(CKA_VALUE_LEN, 32);
   CK_OBJECT_HANDLE key = anchor_.generate_key(CKM_AES_KEY_GEN, may_wrap);

@@ -210,7 +210,8 @@ TEST_F(ExportTest, AGoodExportVerifies) {
   EXPECT_TRUE(report.demo);
   auto rows = exports::parse_csv(slurp("units.csv"));
   ASSERT_EQ(rows.size(), 4u);
-  EXPECT_EQ(rows[0].size(), 23u);
+  EXPECT_EQ(rows[0].size(), 24u);
+  EXPECT_EQ(rows[1][23], "random");
   EXPECT_EQ(rows[1][9], "passed");
   EXPECT_EQ(rows[2][9], "quarantine");
   EXPECT_EQ(rows[2][10], "hwid.cannot_sign");
@@ -224,6 +225,26 @@ TEST_F(ExportTest, AGoodExportVerifies) {
   EXPECT_EQ(rows[2][15], "");
   write();  // and over itself
   EXPECT_TRUE(verify().ok());
+}
+
+TEST_F(ExportTest, DerivedPasswordsAreSaidToBe) {
+  auto run = station.begin(lot, "aa04");
+  run = station.write([&](Transaction& db) { return runs::admit(db, run); });
+  Credential derived = password();
+  derived.derived_at = 0;
+  station.write([&](Transaction& db) { runs::mint(db, run, Bytes(16), {derived}, 3); });
+  write();
+  auto rows = exports::parse_csv(slurp("units.csv"));
+  EXPECT_EQ(rows.back()[23], "keyed");
+  EXPECT_TRUE(verify().ok());
+  EXPECT_EQ(verify().keyed, 1u);
+  edit("units.csv", ",keyed", ",random");
+  EXPECT_TRUE(found(verify(), "is said to be \"random\", the journal says \"keyed\""));
+  edit("units.csv", ",random", ",");
+  EXPECT_TRUE(found(verify(), "is said to be \"\", the journal says \"random\""));
+  write();
+  edit("units.csv", ",derivation", ",dervation");
+  EXPECT_TRUE(found(verify(), "is said to be \"\", the journal says \"keyed\""));
 }
 
 TEST_F(ExportTest, AnyByteOfTheJournalCounts) {

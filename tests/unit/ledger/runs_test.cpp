@@ -242,6 +242,26 @@ TEST_F(RunTest, MintsAreBoundedAndBurntMeansBurnt) {
             "");
 }
 
+// A derived secret that was derived before the unit was last minted for would be the same again.
+TEST_F(RunTest, ADerivedSecretIsOfThisMint) {
+  auto run = station.begin(lot, "aa01");
+  run = station.write([&](Transaction& db) { return runs::admit(db, run); });
+  auto mint = [&](int at) {
+    Credential credential = password();
+    credential.derived_at = at;
+    return fault_of([&] {
+      station.write(
+          [&](Transaction& db) { run = runs::mint(db, run, Bytes(16), {credential}, 9); });
+    });
+  };
+  EXPECT_EQ(mint(1), "run.moved");
+  EXPECT_EQ(mint(0), "");
+  EXPECT_EQ(station.entries().back()["credentials"][0]["derivation"], "keyed");
+  EXPECT_EQ(mint(0), "run.moved");
+  EXPECT_EQ(mint(1), "");
+  EXPECT_EQ(station.read([&](Reader& db) { return runs::mints(db, run); }), 2);
+}
+
 TEST_F(RunTest, TheIvCountsOverRestarts) {
   auto next = [&] { return write([&](Transaction& db) { return runs::next_iv(db, lot); }); };
   auto one = next(), two = next();

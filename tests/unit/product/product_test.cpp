@@ -102,6 +102,8 @@ TEST(Product, TheExampleIsRead) {
   Product p = Product::parse(lamp(), "lamp.toml");
   EXPECT_EQ(p.name, "Aurora Lamp");
   EXPECT_EQ(p.password->length, 16);
+  EXPECT_FALSE(p.keyed);
+  EXPECT_TRUE(Product::parse(with("length = 16", "derivation = \"keyed\""), "lamp.toml").keyed);
   EXPECT_EQ(p.labels.size(), 1u);
   EXPECT_EQ(p.link_for("SN-1"), "https://aurora.example/u/SN-1");
   EXPECT_TRUE(p.matches(HardwareId("demo-otp", "00"), "LAMP-3"));
@@ -124,7 +126,8 @@ TEST(Product, RefusesWithFileLineAndReason) {
       {"length = 16", "alphabet = \"0123456789\"\nlength = 16", "weak"},
       {"length = 16", "derivation = \"counter\"", "password.derivation: \"counter\" lets"},
       {"length = 16", "derivation = \"serial\"", "password.derivation: \"serial\" makes"},
-      {"length = 16", "derivation = \"keyed\"", "password.derivation: \"keyed\" would let one key"},
+      {"length = 16", "derivation = \"keyed\"\nlength = 8",
+       "password.length: makes a weak password"},
       {"length = 16", "derivation = \"dice\"", "password.derivation: must be \"random\""},
       {"lockout = 10", "lockout = 4", "password.lockout: leaves no room"},
       {"pattern = \"[0-9a-f]{16}\"", "pattern = \"[0-9\"", "pattern: is not a regular expression"},
