@@ -13,7 +13,8 @@ struct Article {
   std::string name;            // as orders name it
   int number;
   std::string model;          // of its units
-  bool has_generator = true;  // false: its units get their key from the token, wrapped
+  // false: its units get their key from the token, wrapped; and their password derived there
+  bool has_generator = true;
 };
 
 inline const Article kLamp = {"", "lamp.toml", "label-device.zpl", "Aurora Lamp", 1, "LAMP-3"};

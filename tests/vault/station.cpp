@@ -34,6 +34,7 @@ Bytes product_of(const Article& article) {
   Bytes out = read_example(article.product);
   if (article.has_generator) return out;
   replace(out, "\"enrol\"", "\"static-session\"");
+  replace(out, "length = 16", "derivation = \"keyed\"\nlength = 16");
   replace(out, "[identity]\n", "[identity]\nkey = \"wrapped\"\naccept_unattested = true\n");
   return out;
 }
@@ -146,6 +147,8 @@ Station::Station(const TokenConfig& config, const Owner& owner)
       ledger(path),
       outside(path),
       line_(io_.get_executor(), services(), slots()) {
+  bool keyed = !owner.article().has_generator;
+  if (keyed && !vault.has_derivation_key()) vault.create_derivation_key();
   spdlog::set_default_logger(logger_into(log_));
   hearing_ = line_.subscribe(
       [this](std::uint64_t, const std::string& name, const Json& data) { hear(name, data); });

@@ -73,7 +73,9 @@ TEST_F(Inspect, ADerivationKeyIsRightAndNotMissed) {
   EXPECT_EQ(fault_of([&] { vault_->create_lot_key("mintmark-derivation"); }), "token.key");
   pkcs11::generate(anchor_, pkcs11::kDerivationKey, "mintmark-derivation");
   EXPECT_EQ(wrong(), (Wrong{{"mintmark-derivation, secret key", "several"}}));
-  EXPECT_EQ(fault_of([&] { vault_->derive(view("unit")); }), "token.key");
+  Vault again(token_.config());
+  EXPECT_EQ(fault_of([&] { again.derive(view("unit")); }), "token.key");
+  EXPECT_EQ(fault_of([&] { again.has_derivation_key(); }), "token.key");
 }
 
 TEST_F(Inspect, ALotKeyThatMayWrapOrLeaveIsWrong) {
