@@ -95,6 +95,16 @@ void Facts::come_back(std::uint64_t seq, const Json& entry, const std::string& w
     if (unit.hardware_id == hardware) unit.ending = word;
 }
 
+// What only two may do, and what they must compare.
+void Facts::confirm(std::uint64_t seq, const Json& entry) {
+  std::string kind = text_of(entry, "kind");
+  bool two = text_of(entry, "confirmed_by") != text_of(entry, "proposed_by");
+  if (!two && !flag_of(entry, "solo")) find(at(seq) + kind + " was not done by two officers");
+  bool compared = kind == "hsm.clone" || kind == "escrow.install";
+  if (compared && text_of(entry, "check") != text_of(entry, "subject"))
+    find(at(seq) + kind + ": the second officer did not give the key's check value");
+}
+
 void Facts::take(std::uint64_t seq, const Json& entry) {
   std::string type = text_of(entry, "type");
   if (seq == 0 && type != "ledger.birth") find(at(seq) + "the first entry is not the birth");
@@ -115,6 +125,7 @@ void Facts::take(std::uint64_t seq, const Json& entry) {
   if (type == "certificate.issue")
     certificates[text_of(entry, "sha256")] = text_of(entry, "serial");
   if (type == "ca.install") install(entry);
+  if (type == "act.confirm") confirm(seq, entry);
   if (type == "audit.nonce") nonces.insert(text_of(entry, "nonce"));
   if (type == "order.accept") {
     Order& order = orders_[text_of(entry, "order")];

@@ -52,6 +52,7 @@ class Facts {
   void ending(const Json& entry, const std::string& word);
   void hold(const Json& entry);
   void install(const Json& entry);
+  void confirm(std::uint64_t seq, const Json& entry);
   void come_back(std::uint64_t seq, const Json& entry, const std::string& word);
 
   struct Order {

@@ -282,7 +282,8 @@ class Verification {
   }
 
   // Exports of older stations have no such column: all was drawn.
-  void check_derivation(const std::string& unit, const std::string& known, const std::string* said) {
+  void check_derivation(const std::string& unit, const std::string& known,
+                        const std::string* said) {
     if (known == "keyed") ++report_.keyed;
     if (said != nullptr ? *said != known : known == "keyed")
       find(unit + ": its derivation is said to be \"" + (said != nullptr ? *said : "") +

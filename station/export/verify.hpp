@@ -36,8 +36,9 @@ struct VerifyReport {
 // Checked: the note's signature, its origin and the vkey's name; entries gapless from 0, of that
 // station, and their tree's root; entries beyond the checkpoint; one fingerprint twice in a scope;
 // each order's quantity and spares; units.csv against the journal (serials, hardware ids,
-// endings, how passwords were made); symbol counters against the mints, and evenly spread; certificates: their serial, chain
-// and digest in the journal; ca-chain.pem against the ledger's birth.
+// endings, how passwords were made); symbol counters against the mints, and evenly spread;
+// certificates: their serial, chain and digest in the journal; ca-chain.pem against the ledger's
+// birth.
 VerifyReport verify_export(const std::string& directory, const std::string& vkey,
                            const VerifyOptions& options = {});
 

@@ -102,18 +102,39 @@ static void must_be_two(Reader& db, const Act& act, const std::string& by) {
     throw Fault("act.related", {{"first", first.name}, {"second", second.name}});
 }
 
-Act confirm(Transaction& db, const std::string& by, const std::string& id,
-            const std::string& state) {
+static Act must_be_confirmable(Reader& db, const std::string& by, const std::string& id) {
   Act act = must_wait(db, id, "proposed");
   must_be_two(db, act, by);
+  return act;
+}
+
+static Act confirmed(Transaction& db, const std::string& by, const std::string& id,
+                     const std::string& state, const std::string& check) {
   db.exec("UPDATE act SET confirmed_by = ?, confirmed_at = ?, solo = ?, state = ? WHERE id = ?", by,
           utc_now(), people::solo(db), state, id);
   Act out = get(db, id);
   Json entry = about_act(out);
   entry["confirmed_by"] = by;
   entry["solo"] = out.solo;
+  if (!check.empty()) entry["check"] = check;
   db.journal(Actor(by), "act.confirm", entry);
   return out;
+}
+
+Act confirm(Transaction& db, const std::string& by, const std::string& id,
+            const std::string& state) {
+  must_be_confirmable(db, by, id);
+  return confirmed(db, by, id, state, "");
+}
+
+std::optional<Act> confirm_compared(Transaction& db, const std::string& by, const std::string& id,
+                                    const std::string& state, const std::string& given) {
+  Act act = must_be_confirmable(db, by, id);
+  if (given == act.subject) return confirmed(db, by, id, state, given);
+  Json entry = about_act(act);
+  entry["check"] = given;
+  db.journal(Actor(by), "act.mismatch", entry);
+  return std::nullopt;
 }
 
 Act finish(Transaction& db, const Actor& actor, const std::string& id, const Json& result) {

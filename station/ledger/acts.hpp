@@ -8,6 +8,7 @@
 #pragma once
 
 #include <chrono>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -45,6 +46,12 @@ Act propose(Transaction& db, const std::string& by, const Act& asked,
 // now).
 Act confirm(Transaction& db, const std::string& by, const std::string& id,
             const std::string& state);
+
+// The same for an act whose subject is the check value of somebody's key: `given` is what the
+// second officer has read where the key was made, and stands in the entry. Where it differs nothing
+// is confirmed: journals "act.mismatch", returns nothing.
+std::optional<Act> confirm_compared(Transaction& db, const std::string& by, const std::string& id,
+                                    const std::string& state, const std::string& given);
 
 // What a confirmed act came to. Journals "act.done" or "act.fail". Fault "act.ended".
 Act finish(Transaction& db, const Actor& actor, const std::string& id, const Json& result);

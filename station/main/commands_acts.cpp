@@ -1,4 +1,6 @@
 // What two officers do together, at the command line.
+#include <unistd.h>
+
 #include <algorithm>
 #include <iostream>
 
@@ -15,10 +17,13 @@ Client Context::client() const {
   return Client(read().listen.socket, std::move(token));
 }
 
+// What the second officer is to read somewhere else is not shown to him here.
 void print_act(const Json& act) {
+  bool hidden = act["compared"].get<bool>() && act["state"] == "proposed";
   std::cout << act["act"].get<std::string>() << " " << act["state"].get<std::string>() << " "
-            << act["kind"].get<std::string>() << " " << act["subject"].get<std::string>() << "\n  "
-            << act["arguments"].dump() << "\n  proposed by "
+            << act["kind"].get<std::string>() << " "
+            << (hidden ? "(a key, compared when confirmed)" : act["subject"].get<std::string>())
+            << "\n  " << act["arguments"].dump() << "\n  proposed by "
             << act["proposed_by"].get<std::string>() << ": " << act["reason"].get<std::string>()
             << "\n";
   if (act["confirmed_by"].is_string())
@@ -35,7 +40,26 @@ void propose_act(Context& context, const std::string& kind, const std::string& s
   Json act = context.client().post("/acts", body);
   print_act(act);
   std::cout << "Another officer confirms it: mintmark act confirm " << act["act"].get<std::string>()
-            << "\n";
+            << (act["compared"].get<bool>() ? " --check VALUE\n" : "\n");
+}
+
+static bool is_compared(Client& client, const std::string& id) {
+  Json answer = client.get("/acts");
+  for (const Json& act : answer["acts"])
+    if (act["act"] == id) return act["compared"].get<bool>();
+  return false;
+}
+
+// A value that was not given is asked for where there is somebody to ask.
+static void confirm_act(Context& context, const std::string& id, std::string check) {
+  Client client = context.client();
+  if (check.empty() && ::isatty(STDIN_FILENO) == 1 && is_compared(client, id)) {
+    std::cout << "Check value, as you have read it where the key was made: " << std::flush;
+    std::getline(std::cin, check);
+  }
+  Json body = Json::object();
+  if (!check.empty()) body["check"] = check;
+  print_act(client.post("/acts/" + percent_encoded(id) + "/confirm", body));
 }
 
 void add_act_commands(CLI::App& app, Context& context) {
@@ -54,9 +78,11 @@ void add_act_commands(CLI::App& app, Context& context) {
       "confirm",
       "as the second officer: what was proposed is done, now (--token-file says as whom)");
   confirm->add_option("ACT", *id)->required();
-  confirm->callback([id, &context] {
-    print_act(context.client().post("/acts/" + percent_encoded(*id) + "/confirm"));
-  });
+  auto check = std::make_shared<std::string>();
+  confirm->add_option("--check", *check,
+                      "of an act that carries a key: its check value, as you have read it yourself "
+                      "where the key was made (asked for on a terminal)");
+  confirm->callback([id, check, &context] { confirm_act(context, *id, *check); });
   auto old = std::make_shared<std::string>();
   auto* withdraw = act->add_subcommand("withdraw", "take a proposal back");
   withdraw->add_option("ACT", *old)->required();

@@ -132,8 +132,7 @@ int run_verify(const VerifyWords& words) {
             << " passed\ncertificates: " << report.certificates << "\n";
   if (report.keyed > 0)
     std::cout << "units whose password was derived under a token key: " << report.keyed << "\n";
-  std::cout
-            << (report.demo ? "This is a DEMO station's export.\n" : "")
+  std::cout << (report.demo ? "This is a DEMO station's export.\n" : "")
             << (report.ok() ? "verified\n" : "NOT VERIFIED\n");
   return report.ok() ? 0 : 1;
 }

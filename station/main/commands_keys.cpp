@@ -171,9 +171,9 @@ void propose_clone(Context& context, const KeyWords& words) {
   std::string found = comparison_value(spki);
   if (found != words.check) throw Fault("clone.check", {{"found", found}, {"wanted", words.check}});
   propose_act(context, "hsm.clone", found, {{"spki", base64(spki)}}, words.reason);
-  std::cout << "He compares its subject with the other station's record before he does. Then, with "
-               "the\nsecurity officer's PIN: mintmark hsm clone send ACT --so-pin-file ... --out "
-               "FILE\n";
+  std::cout
+      << "VALUE is what he reads on the other station's record himself. Then, with the "
+         "security officer's\nPIN: mintmark hsm clone send ACT --so-pin-file ... --out FILE\n";
 }
 
 Json find_act(Client& client, const std::string& id) {
@@ -248,7 +248,8 @@ void add_derivation_command(CLI::App& hsm, Context& context) {
   auto* derivation = hsm.add_subcommand(
       "derivation-key",
       "as an officer: propose the key under which passwords are derived of products that say "
-      "derivation = \"keyed\". Whoever commands this token can tell them all: drawn ones need none");
+      "derivation = \"keyed\". Whoever commands this token can tell them all: drawn ones need "
+      "none");
   derivation->add_option("--reason", made->reason)->required();
   derivation->callback([made, &context] {
     propose_act(context, "hsm.derivation-key", "mintmark-derivation", Json::object(), made->reason);

@@ -102,6 +102,11 @@ std::string Fields::text(std::string_view name, std::size_t max) {
   return text;
 }
 
+std::optional<std::string> Fields::text_if(std::string_view name, std::size_t max) {
+  if (find(name) == nullptr) return std::nullopt;
+  return text(name, max);
+}
+
 std::vector<std::string> Fields::texts(std::string_view name, std::size_t max_items) {
   const nlohmann::json& value = require(name);
   if (!value.is_array() || value.size() > max_items) throw wrong_type(name, "a list of words");

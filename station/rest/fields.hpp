@@ -29,6 +29,7 @@ class Fields {
   explicit Fields(std::string_view body);
 
   std::string text(std::string_view name, std::size_t max = 1024);  // not empty
+  std::optional<std::string> text_if(std::string_view name, std::size_t max = 1024);
   std::vector<std::string> texts(std::string_view name, std::size_t max_items = 16);
   std::optional<std::int64_t> integer_if(std::string_view name, std::int64_t low,
                                          std::int64_t high);

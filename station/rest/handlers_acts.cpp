@@ -12,10 +12,18 @@ namespace {
 
 Json null_if_empty(const std::string& text) { return text.empty() ? Json() : Json(text); }
 
-Json act_json(const Act& act) {
+const ActKind* find_kind(const Desk& desk, const std::string& kind) {
+  auto found = std::find_if(desk.act_kinds.begin(), desk.act_kinds.end(),
+                            [&](const ActKind& k) { return k.kind == kind; });
+  return found == desk.act_kinds.end() ? nullptr : &*found;
+}
+
+Json act_json(const Desk& desk, const Act& act) {
+  const ActKind* kind = find_kind(desk, act.kind);
   return {{"act", act.id},
           {"kind", act.kind},
           {"subject", act.subject},
+          {"compared", kind != nullptr && kind->compared},
           {"arguments", act.arguments},
           {"reason", act.reason},
           {"state", act.state},
@@ -29,16 +37,33 @@ Json act_json(const Act& act) {
           {"solo", act.solo}};
 }
 
-const ActKind* find_kind(const Desk& desk, const std::string& kind) {
-  auto found = std::find_if(desk.act_kinds.begin(), desk.act_kinds.end(),
-                            [&](const ActKind& k) { return k.kind == kind; });
-  return found == desk.act_kinds.end() ? nullptr : &*found;
-}
-
 const ActKind& kind_of(const Desk& desk, const std::string& kind) {
   const ActKind* found = find_kind(desk, kind);
   if (found == nullptr) throw Fault("act.kind", {{"kind", kind.substr(0, 64)}});
   return *found;
+}
+
+// The value that the second officer gives, where this kind of act is compared.
+std::string given_value(const Call& call, const ActKind& kind) {
+  if (call.request.body.empty()) return {};
+  Fields fields(call.request.body);
+  auto given = kind.compared ? fields.text_if("check", 64) : std::nullopt;
+  fields.finish();
+  return given.value_or("");
+}
+
+// Nothing where what was to be compared differs.
+std::optional<Act> confirm_here(Transaction& db, const Desk& desk, const Call& call) {
+  const std::string& id = call.args.at(0);
+  const ActKind& kind = kind_of(desk, acts::get(db, id).kind);
+  std::string given = given_value(call, kind);
+  if (kind.compared && given.empty()) throw Fault("act.not_compared");
+  std::string state = kind.execute != nullptr ? "done" : "confirmed";
+  std::optional<Act> act = kind.compared
+                               ? acts::confirm_compared(db, call.person.name, id, state, given)
+                               : acts::confirm(db, call.person.name, id, state);
+  if (act && kind.execute != nullptr) kind.execute(db, call.actor(), *act);
+  return act;
 }
 
 // After the confirmation is committed: whatever comes of it is on record, and a fault is the
@@ -84,7 +109,7 @@ Task<Response> list_acts(Desk& desk, Call& call) {
   auto look = [all](Reader& db) { return acts::list(db, all); };
   std::vector<Act> found = co_await desk.services.ledger->read(look);
   Json list = Json::array();
-  for (const Act& act : found) list.push_back(act_json(act));
+  for (const Act& act : found) list.push_back(act_json(desk, act));
   Json body = {{"acts", list}};
   co_return json_response(body);
 }
@@ -107,23 +132,17 @@ Task<Response> propose_act(Desk& desk, Call& call) {
     return acts::propose(db, call.person.name, act, lifetime);
   };
   Act made = co_await desk.services.ledger->transact(propose);
-  co_return json_response(act_json(made), 201);
+  co_return json_response(act_json(desk, made), 201);
 }
 
 Task<Response> confirm_act(Desk& desk, Call& call) {
-  must_be_empty(call);
-  auto confirm = [&](Transaction& db) {
-    const ActKind& kind = kind_of(desk, acts::get(db, call.args.at(0)).kind);
-    bool here = kind.execute != nullptr;
-    Act act = acts::confirm(db, call.person.name, call.args.at(0), here ? "done" : "confirmed");
-    if (here) kind.execute(db, call.actor(), act);
-    return act;
-  };
-  Act act = co_await desk.services.ledger->transact(confirm);
-  const ActKind& kind = kind_of(desk, act.kind);
-  if (kind.perform != nullptr) act = co_await perform_act(desk, kind, act);
+  auto confirm = [&](Transaction& db) { return confirm_here(db, desk, call); };
+  std::optional<Act> act = co_await desk.services.ledger->transact(confirm);
+  if (!act) throw Fault("act.mismatch");
+  const ActKind& kind = kind_of(desk, act->kind);
+  if (kind.perform != nullptr) act = co_await perform_act(desk, kind, *act);
   co_await desk.line.look_again();
-  co_return json_response(act_json(act));
+  co_return json_response(act_json(desk, *act));
 }
 
 Task<Response> withdraw_act(Desk& desk, Call& call) {

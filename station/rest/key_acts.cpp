@@ -155,9 +155,9 @@ Task<Json> rotate(Desk& desk, Act act) {
 std::string comparison(View spki) { return comparison_value(spki); }
 
 std::vector<ActKind> key_acts() {
-  return {{"escrow.install", &check_escrow_key, &install_escrow_key, nullptr},
+  return {{"escrow.install", &check_escrow_key, &install_escrow_key, nullptr, true},
           {"escrow.open", &check_escrow_open, nullptr, nullptr},
-          {"hsm.clone", &check_clone, nullptr, nullptr},
+          {"hsm.clone", &check_clone, nullptr, nullptr, true},
           {"hsm.derivation-key", &check_derivation_key, nullptr, &make_derivation_key},
           {"hsm.rotate", &check_rotate, nullptr, &rotate}};
 }

@@ -40,6 +40,8 @@ constexpr Row kRows[] = {
     {"act.officer", 403},
     {"act.not_yours", 403},
     {"act.kind", 422},
+    {"act.not_compared", 422},
+    {"act.mismatch", 422},
     {"act.arguments", 422},
     {"ca.chain", 422},
     {"clone.check", 422},

@@ -41,11 +41,14 @@ struct Desk;
 //            the act's failure, which the confirming officer sees; an act that a crash cut off here
 //            is failed at the next start
 //   neither  the act stays `confirmed`: it is done somewhere else, by who looks for it there
+// Where it is `compared`, its subject is the check value of a key that comes from somewhere else,
+// and the second officer must give what he has read there.
 struct ActKind {
   std::string_view kind;
   void (*check)(Reader& db, const Act& act) = nullptr;
   void (*execute)(Transaction& db, const Actor& actor, const Act& act) = nullptr;
   Task<Json> (*perform)(Desk& desk, Act act) = nullptr;
+  bool compared = false;
 };
 std::vector<ActKind> act_kinds();  // those of this station
 // At start: what was confirmed and then cut off did not happen, or only in part.

@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import pty
 import re
 import subprocess
 import time
@@ -47,6 +48,20 @@ def appoint(station, *names, solo=False):
     return tokens
 
 
+def typed(station, words, line):
+    """The command on a terminal, where somebody types a line."""
+    own, others = pty.openpty()
+    with os.fdopen(own, "wb", buffering=0) as keys:
+        command = subprocess.Popen([str(BUILD / "mintmark"), "--config", station.config, *map(str, words)], stdin=others,
+                                   stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=station.env)
+        os.close(others)
+        keys.write(line.encode() + b"\n")
+        said, _ = command.communicate(timeout=60)
+    if command.returncode != 0:
+        raise AssertionError(said)
+    return said
+
+
 def act_of(said):
     return re.search(r"[0-9a-f]{8}-[0-9a-f-]{27}", said).group()
 
@@ -65,8 +80,19 @@ class Escrow(unittest.TestCase):
                 s.open_lot(product)
             self.assertEqual(caught.exception.code, "escrow.not_installed")
             act = act_of(s.mintmark("--token-file", ada, "escrow", "install", public, "--reason", "first key"))
-            self.assertNotEqual(s.mintmark("--token-file", ada, "act", "confirm", act, check=False).returncode, 0)
-            s.mintmark("--token-file", ben, "act", "confirm", act)
+            check = re.search(r"check value: (\S+)", made.stdout).group(1)
+            self.assertNotIn(check, s.mintmark("act", "list"), "he reads it where the key was made")
+            for who, value, code in ((ada, check, "act.same_person"), (ben, "0000" + check[4:], "act.mismatch"),
+                                     (ben, None, "act.not_compared")):
+                words = ["--check", value] if value else []
+                refused = s.mintmark("--token-file", who, "act", "confirm", act, *words, check=False)
+                self.assertNotEqual(refused.returncode, 0, code)
+                self.assertIn({"act.same_person": "Another officer", "act.mismatch": "That is not the check value",
+                               "act.not_compared": "--check VALUE"}[code], refused.stderr)
+            self.assertEqual(s.sql("SELECT count(*) FROM journal WHERE type = 'act.mismatch'"), "1")
+            self.assertEqual(s.sql("SELECT count(*) FROM escrow_key"), "0")
+            s.mintmark("--token-file", ben, "act", "confirm", act, "--check", check)
+            self.assertEqual(s.sql("SELECT count(*) FROM escrow_key"), "1")
 
             s.open_lot(product)
             Unit(s, "1", hardware("escrow"))
@@ -149,7 +175,8 @@ class Clones(unittest.TestCase):
                 self.assertNotEqual(wrong.returncode, 0)
                 act = act_of(s.mintmark("--token-file", tokens["ada"], "hsm", "clone", "propose",
                                         other.dir / "request.json", "--check-value", check, "--reason", "second line"))
-                s.mintmark("--token-file", tokens["ben"], "act", "confirm", act)
+                asked = typed(s, ["--token-file", tokens["ben"], "act", "confirm", act], check)
+                self.assertIn("confirmed by ben", asked)
                 sent = s.dir / "clone.json"
                 said = s.mintmark("--token-file", tokens["ben"], "hsm", "clone", "send", act, "--so-pin-file",
                                   s.dir / "so-pin", "--out", sent)

@@ -12,7 +12,7 @@ struct Article {
   std::string product, label;  // files of deploy/examples
   std::string name;            // as orders name it
   int number;
-  std::string model;          // of its units
+  std::string model;  // of its units
   // false: its units get their key from the token, wrapped; and their password derived there
   bool has_generator = true;
 };

@@ -69,6 +69,29 @@ TEST_F(ActsTest, TwoOfficersDoItOnce) {
   EXPECT_EQ(last["reason"], "the cable was broken");
 }
 
+TEST_F(ActsTest, WhatIsComparedIsInTheEntryEitherWay) {
+  std::string id = propose();
+  auto compared = [&](const std::string& given) {
+    std::optional<Act> act;
+    station.write(
+        [&](Transaction& db) { act = acts::confirm_compared(db, "oscar", id, "done", given); });
+    return act.has_value();
+  };
+  EXPECT_FALSE(compared("SN-000002"));
+  Json last = station.entries().back();
+  EXPECT_EQ(last["type"], "act.mismatch");
+  EXPECT_EQ(last["actor"], "oscar");
+  EXPECT_EQ(last["check"], "SN-000002");
+  EXPECT_EQ(last["subject"], "SN-000001");
+  EXPECT_EQ(get(id).state, "proposed");
+  EXPECT_TRUE(compared("SN-000001"));
+  last = station.entries().back();
+  EXPECT_EQ(last["type"], "act.confirm");
+  EXPECT_EQ(last["check"], "SN-000001");
+  EXPECT_EQ(get(id).state, "done");
+  EXPECT_EQ(fault_of([&] { compared("SN-000001"); }), "act.ended");
+}
+
 TEST_F(ActsTest, OnePersonIsNotTwo) {
   std::string id = propose();
   EXPECT_EQ(confirm("olga", id), "act.same_person");

@@ -247,6 +247,32 @@ TEST_F(ExportTest, DerivedPasswordsAreSaidToBe) {
   EXPECT_TRUE(found(verify(), "is said to be \"\", the journal says \"keyed\""));
 }
 
+TEST_F(ExportTest, ActsAreByTwoWhoCompared) {
+  auto confirmed = [&](const Json& entry) {
+    station.write([&](Transaction& db) { db.journal(Actor("oscar"), "act.confirm", entry); });
+    write();
+    return verify();
+  };
+  Json act = {{"kind", "hsm.clone"},   {"subject", "0123-4567-89ab-cdef"},
+              {"proposed_by", "olga"}, {"confirmed_by", "oscar"},
+              {"solo", false},         {"check", "0123-4567-89ab-cdef"}};
+  EXPECT_TRUE(confirmed(act).ok());
+  act["confirmed_by"] = "olga";
+  act["solo"] = true;
+  EXPECT_TRUE(confirmed(act).ok());
+  act["solo"] = false;
+  EXPECT_TRUE(found(confirmed(act), "hsm.clone was not done by two officers"));
+  act["confirmed_by"] = "oscar";
+  for (const char* kind : {"hsm.clone", "escrow.install"}) {
+    act["kind"] = kind;
+    act["check"] = "0000-4567-89ab-cdef";
+    std::string said = std::string(kind) + ": the second officer did not give";
+    std::size_t before = verify().findings.size();
+    EXPECT_TRUE(found(confirmed(act), said));
+    EXPECT_EQ(verify().findings.size(), before + 1);
+  }
+}
+
 TEST_F(ExportTest, AnyByteOfTheJournalCounts) {
   write();
   std::string bytes = slurp("journal.jsonl");

@@ -27,7 +27,7 @@ class Recipe : public testing::Test {
 
   std::vector<Drawn> drawn(bool keyed, int mints, const std::string& hardware = "aa01",
                            const std::string& ledger = "ledger") {
-    Run run;
+    mintmark::Run run;
     run.serial = "SN-0001";
     run.hardware_id = HardwareId("demo-otp", hardware);
     return draw_credentials(vault, router(keyed), run, "02:00:00:00:00:01", ledger, mints);

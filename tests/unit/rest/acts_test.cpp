@@ -26,15 +26,16 @@ class ActsApi : public ::testing::Test {
   void SetUp() override {
     house.desk.act_kinds = {{"test.note", &refuse_s2, &note_it, nullptr},
                             {"test.work", nullptr, nullptr, &work},
-                            {"test.desk", nullptr, nullptr, nullptr}};
+                            {"test.desk", nullptr, nullptr, nullptr},
+                            {"test.key", nullptr, &note_it, nullptr, true}};
     house.appoint({"officer", "second"});
   }
   std::string propose(const std::string& kind, const std::string& subject) {
     Json body = {{"kind", kind}, {"subject", subject}, {"reason", "r"}, {"arguments", {{"n", 1}}}};
     return json_of(house.as("officer", "POST", "/api/v1/acts", body.dump()))["act"];
   }
-  Response confirm(const std::string& by, const std::string& id) {
-    return house.as(by, "POST", "/api/v1/acts/" + id + "/confirm");
+  Response confirm(const std::string& by, const std::string& id, const std::string& body = {}) {
+    return house.as(by, "POST", "/api/v1/acts/" + id + "/confirm", body);
   }
   std::string last_type() {
     return house.ledger.read_now([](Reader& db) {
@@ -85,6 +86,31 @@ TEST_F(ActsApi, WorkAfterTheConfirmationEndsEitherWay) {
   EXPECT_EQ(last_type(), "act.done");
   EXPECT_EQ(code_of(confirm("second", propose("test.work", "S3"))), "token.away");
   EXPECT_EQ(last_type(), "act.fail");
+}
+
+TEST_F(ActsApi, TheSecondOfficerGivesTheValueThatHeHasRead) {
+  std::string id = propose("test.key", "0123-4567-89ab-cdef");
+  auto refused = [&](const std::string& body) { return code_of(confirm("second", id, body)); };
+  for (const char* body : {"", "{}"}) EXPECT_EQ(refused(body), "act.not_compared") << body;
+  EXPECT_EQ(refused(R"({"check":""})"), "http.wrong_type");
+  EXPECT_NE(last_type(), "act.mismatch");
+  EXPECT_EQ(refused(R"({"check":"0123-4567-89ab-cdee"})"), "act.mismatch");
+  EXPECT_EQ(last_type(), "act.mismatch");
+  EXPECT_EQ(code_of(confirm("officer", id, R"({"check":"1"})")), "act.same_person");
+  Json waiting = json_of(house.as("lead", "GET", "/api/v1/acts"))["acts"][0];
+  EXPECT_EQ(waiting["state"], "proposed");
+  EXPECT_EQ(waiting["compared"], true);
+  Response done = confirm("second", id, R"({"check":"0123-4567-89ab-cdef"})");
+  EXPECT_EQ(json_of(done)["state"], "done") << done.body;
+  std::string other = propose("test.note", "S1");
+  EXPECT_EQ(code_of(confirm("second", other, R"({"check":"S1"})")), "http.unknown_field");
+  EXPECT_EQ(json_of(confirm("second", other, "{}"))["compared"], false);
+}
+
+TEST_F(ActsApi, KeysFromElsewhereAreCompared) {
+  for (const ActKind& kind : act_kinds())
+    EXPECT_EQ(kind.compared, kind.kind == "hsm.clone" || kind.kind == "escrow.install")
+        << kind.kind;
 }
 
 TEST_F(ActsApi, WhatACrashCutOffIsFailedAtTheNextStart) {

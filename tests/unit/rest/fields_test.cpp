@@ -23,6 +23,8 @@ TEST(Fields, TakesWhatIsAskedFor) {
   EXPECT_EQ(fields.text("name"), "a");
   EXPECT_EQ(fields.integer_if("n", 0, 5), 3);
   EXPECT_EQ(fields.integer_if("absent", 0, 5), std::nullopt);
+  EXPECT_EQ(fields.text_if("name"), "a");
+  EXPECT_EQ(fields.text_if("absent"), std::nullopt);
   EXPECT_EQ(fields.base64("b"), (Bytes{1, 2}));
   EXPECT_EQ(fields.base64_map("m").at("device"), (Bytes{1}));
   EXPECT_EQ(fields.texts("l").size(), 2U);
@@ -49,6 +51,7 @@ TEST(Fields, RefusesWrongTypes) {
     EXPECT_EQ(caught([&] { Fields(body).integer_if("x", 0, 5); }).code(), "http.wrong_type")
         << body;
   EXPECT_EQ(caught([] { Fields("{}").text("x"); }).code(), "http.missing_field");
+  EXPECT_EQ(caught([] { Fields(R"({"x":""})").text_if("x"); }).code(), "http.wrong_type");
 }
 
 TEST(Fields, RefusesWhatIsNoObject) {
