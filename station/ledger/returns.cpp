@@ -300,6 +300,26 @@ Run lose_label(Transaction& db, const Actor& actor, const std::string& serial,
   return *run;
 }
 
+void deny_left_beside(Transaction& db) {
+  struct Left {
+    Issued certificate;
+    std::string reason, code;
+  };
+  std::vector<Left> left;
+  auto row = db.query(
+      "SELECT json_extract(CAST(j.bytes AS TEXT), '$.der'), "
+      "json_extract(CAST(j.bytes AS TEXT), '$.serial'), s.seq, d.reason, d.code "
+      "FROM second_certificate s JOIN journal j ON j.seq = s.seq JOIN certificate c ON c.key = "
+      "s.key "
+      "JOIN denied d ON d.certificate = c.sha256 WHERE NOT EXISTS "
+      "(SELECT 1 FROM denied_second e WHERE e.certificate = s.seq) GROUP BY s.seq ORDER BY s.seq");
+  while (row.step())
+    left.push_back({Issued(der_in_journal(row.get<std::string>(0)), row.get<std::string>(1),
+                           row.get<std::int64_t>(2)),
+                    row.get<std::string>(3), row.get<std::string>(4)});
+  for (const Left& one : left) deny(db, Actor("station"), one.certificate, one.reason, one.code);
+}
+
 std::vector<Denied> denied(Reader& db, std::uint64_t until) {
   std::vector<Denied> out;
   auto row = db.query(

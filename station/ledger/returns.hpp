@@ -53,6 +53,10 @@ void note_reopened(Transaction& db, const Actor& actor, const Run& run, const Js
 Run lose_label(Transaction& db, const Actor& actor, const std::string& serial,
                const std::string& reason);
 
+// At start: what stands beside a denied certificate, for the same key, and was not denied with it,
+// because the station that denied the first did not know of it yet. For the first one's reason.
+void deny_left_beside(Transaction& db);
+
 struct Denied {
   Denied() = default;
   Bytes certificate;   // DER

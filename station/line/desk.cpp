@@ -122,7 +122,7 @@ Task<Lot> Line::Impl::open_lot(Actor actor, OrderFiles files) {
   bool may_issue = co_await services_.ledger->read(authority);
   auto sealed_to = [](Reader& db) { return escrow::key(db).has_value(); };
   bool may_escrow = co_await services_.ledger->read(sealed_to);
-  if (product.escrow && !may_escrow) throw Fault("escrow.not_installed");
+  if (product.has_escrow() && !may_escrow) throw Fault("escrow.not_installed");
   if (!may_issue) throw Fault("ca.not_installed");
   std::vector<std::pair<std::string, std::string>> templates;
   for (const LabelPlace& place : product.labels)

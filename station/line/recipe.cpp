@@ -63,16 +63,19 @@ std::vector<Drawn> draw_credentials(Vault& vault, const Product& product, const 
     out.push_back(
         draw_password(vault, product.password_name, "password", *product.password, known, context));
     if (product.keyed) out.back().kept.derived_at = mints;
+    out.back().escrow = product.escrow;
   }
   if (product.wifi) {
     known.push_back(derive_ssid(product.wifi->ssid, run.serial, mac));
     out.push_back(draw_password(vault, kWifiKey, "wifi-key", product.wifi->key, known));
+    out.back().escrow = product.wifi->escrow;
   }
   if (product.matter) draw_matter(vault, *product.matter, product.number, out);
   for (const SymmetricKey& key : product.keys) {
     Secret value = vault.random_secret(key.bytes);
     Digest fingerprint = vault.fingerprint(value.view());
     out.emplace_back(key.name, "symmetric-key", std::move(value), fingerprint);
+    out.back().escrow = key.escrow;
   }
   return out;
 }

@@ -18,6 +18,7 @@ struct Drawn {
   Secret value;
   std::optional<PasswordPolicy> policy;  // of a password: which symbols it could have been
   Redraws redraws{};                     // before this one was taken
+  bool escrow = false;                   // is kept under the escrow seal, too
 };
 
 // One of each kind that the product asks for, each drawn by itself. Class words: "password",

@@ -77,15 +77,14 @@ Task<void> RunSecrets::count(const std::vector<Drawn>& drawn) {
 }
 
 Task<std::optional<EscrowKey>> RunSecrets::escrow_key() {
-  if (!p_.product.escrow) co_return std::nullopt;
+  if (!p_.product.has_escrow()) co_return std::nullopt;
   auto look = [](Reader& db) { return escrow::key(db); };
   std::optional<EscrowKey> key = co_await services_.ledger->read(look);
   if (!key) throw Fault("escrow.not_installed");
   co_return key;
 }
 
-// What is sealed for the run, and the password for the escrow token as well where the product says
-// so.
+// What is sealed for the run, and for the escrow token as well where the product says so.
 Task<std::vector<Credential>> RunSecrets::sealed(const std::vector<Drawn>& drawn) {
   std::vector<Credential> out;
   out.reserve(drawn.size());
@@ -100,7 +99,7 @@ Task<std::vector<Credential>> RunSecrets::sealed(const std::vector<Drawn>& drawn
     for (std::size_t i = 0; i < out.size(); ++i) {
       Bytes aad = associated_data(out[i]);
       out[i].sealed = services_.vault->seal(p_.lot.seal_key, out[i].iv, aad, drawn[i].value);
-      if (!key || out[i].klass != "password") continue;
+      if (!key || !drawn[i].escrow) continue;
       out[i].escrow_key = key->id;
       out[i].escrowed = close_escrow(key->spki, aad, drawn[i].value);
     }

@@ -60,6 +60,17 @@ void create_escrow_token(const KeyWords& words) {
                "mintmark escrow install.\n";
 }
 
+// A device's key is bytes: hexadecimal digits, straight from locked memory.
+void print_value(const std::string& klass, View value) {
+  if (klass != "symmetric-key") {
+    std::cout.write(reinterpret_cast<const char*>(value.data()),
+                    static_cast<std::streamsize>(value.size()));
+    return;
+  }
+  for (std::uint8_t byte : value)
+    std::cout << "0123456789abcdef"[byte >> 4] << "0123456789abcdef"[byte & 15];
+}
+
 // Standard output is the officer's eyes: the one place where an escrowed secret is shown.
 void print_secret(const Json& taken, const Json& one, EscrowToken& token) {
   auto fingerprint = from_hex(field_of(one, "fingerprint")).value_or(Bytes{});
@@ -69,8 +80,7 @@ void print_secret(const Json& taken, const Json& one, EscrowToken& token) {
   Secret secret = open_escrow(agree, bytes_of(one, "spki"), aad, bytes_of(one, "sealed"));
   std::cout << field_of(one, "class") << " " << field_of(one, "name")
             << (one.value("burnt", false) ? " (burnt)" : "") << ": " << std::flush;
-  std::cout.write(reinterpret_cast<const char*>(secret.view().data()),
-                  static_cast<std::streamsize>(secret.size()));
+  print_value(field_of(one, "class"), secret.view());
   std::cout << "\n" << std::flush;
 }
 

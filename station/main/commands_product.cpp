@@ -20,7 +20,8 @@ void lint_product(const std::string& file) {
   std::cout << "product: " << product.name << "\n";
   if (product.password)
     std::cout << "password: " << product.password->length << " symbols of "
-              << product.password->alphabet.size() << ", random, "
+              << product.password->alphabet.size()
+              << (product.keyed ? ", derived under a key of the token, " : ", random, ")
               << static_cast<int>(product.password->bits()) << " bits\n";
 }
 

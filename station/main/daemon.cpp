@@ -16,6 +16,7 @@
 
 #include "hsm/storage.hpp"
 #include "station/label/sink.hpp"
+#include "station/ledger/returns.hpp"
 #include "station/line/line.hpp"
 #include "station/main/station.hpp"
 
@@ -72,6 +73,7 @@ class Station {
 
   void run() {
     fail_interrupted_acts(desk_);
+    ledger_.transact_now([](Transaction& db) { returns::deny_left_beside(db); });
     line_.start();
     server_->start();
     asio::co_spawn(io_, feed_watchdog(watchdog_, watchdog_pause()), asio::detached);

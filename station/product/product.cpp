@@ -132,6 +132,7 @@ void read_wifi(TomlTable table, Product& out) {
   wifi.key.alphabet = table.string_or("alphabet", wifi.key.alphabet);
   wifi.key.length = static_cast<int>(table.integer_or("length", 8, 63, 16));
   check_policy(table, wifi.key);
+  wifi.escrow = table.boolean_or("escrow", false);
   out.wifi = wifi;
   table.finish();
 }
@@ -188,6 +189,7 @@ void read_key(TomlTable& table, Product& out) {
   if (bits != 128 && bits != 192 && bits != 256 && bits != 512)
     table.refuse("bits", "must be 128, 192, 256 or 512");
   key.bytes = static_cast<std::size_t>(bits / 8);
+  key.escrow = table.boolean_or("escrow", false);
   out.keys.push_back(key);
   table.finish();
 }
@@ -384,6 +386,11 @@ void require_capabilities(TomlTable& table, const Product& product) {
 }
 
 }  // namespace
+
+bool Product::has_escrow() const {
+  return escrow || (wifi && wifi->escrow) ||
+         std::any_of(keys.begin(), keys.end(), [](const SymmetricKey& key) { return key.escrow; });
+}
 
 std::string Product::link_for(const std::string& serial) const {
   std::string out = link;

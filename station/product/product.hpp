@@ -38,6 +38,7 @@ struct LabelPlace {
 struct WifiNetwork {
   std::string ssid;  // pattern, see wifi.hpp
   PasswordPolicy key;
+  bool escrow = false;
 };
 
 // A Matter passcode: on the label only; the unit gets its verifier.
@@ -51,6 +52,7 @@ struct MatterOnboarding {
 struct SymmetricKey {
   std::string name;
   std::size_t bytes = 32;
+  bool escrow = false;
 };
 
 // Wi-Fi Easy Connect with the unit's identity key.
@@ -81,12 +83,13 @@ struct Product {
   bool keyed = false;                   // passwords are derived under a token key, not drawn
   int lockout = 10;                     // failed logins in a row that the unit allows
   std::vector<std::string> known_defaults;
-  bool escrow = false;  // the password is kept for ever, under the escrow seal
+  bool escrow = false;  // it is kept for ever, under the escrow seal, as the keys below may be
 
   std::optional<WifiNetwork> wifi;
   std::optional<MatterOnboarding> matter;
   std::vector<SymmetricKey> keys;
   std::optional<EasyConnect> easy_connect;
+  bool has_escrow() const;
   // Something that the unit keeps as it is and that a factory reset must bring back.
   bool has_raw() const { return wifi || matter || !keys.empty(); }
 

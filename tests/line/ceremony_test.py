@@ -6,10 +6,11 @@ import pathlib
 import pty
 import re
 import subprocess
+import tempfile
 import time
 import unittest
 
-from station import BUILD, ROOT, Problem, Station, Unit, hardware, uuid7
+from station import BUILD, EXAMPLES, ROOT, Problem, Station, Unit, hardware, uuid7
 
 MODULE = "/usr/lib/softhsm/libsofthsm2.so"
 
@@ -132,6 +133,34 @@ class Escrow(unittest.TestCase):
             (s.dir / "desk" / "bent.json").write_text(json.dumps(bent))
             spoilt = other.mintmark("escrow", "open", s.dir / "desk" / "bent.json", "--token", other.uri, "--state", other.dir)
             self.assertNotEqual(spoilt.returncode, 0)
+
+
+    def test_the_keys_that_a_product_names_are_kept_too(self):
+        with tempfile.TemporaryDirectory() as desk:
+            other = OtherToken(desk)
+            public = other.dir / "escrow.pub.pem"
+            made = other.mintmark("escrow", "create-token", "--token", other.uri, "--so-pin-file", other.dir / "so-pin",
+                                  "--state", other.dir, "--out", public)
+            self.assertEqual(made.returncode, 0, made.stderr)
+            with Station(slots=1, init_words=["--escrow-key", public]) as s:
+                tokens = appoint(s, "ada", "ben")
+                router = (EXAMPLES / "router.toml").read_text()
+                router = router.replace('ssid =', 'escrow = true\nssid =').replace("bits =", "escrow = true\nbits =")
+                s.open_lot((router.encode(), {"device": (EXAMPLES / "label-router.zpl").read_bytes()}))
+                Unit(s, "1", hardware("kept"), model="MESH-1")
+                self.assertEqual(s.ended("1")["ending"], "passed")
+                serial = s.sql("SELECT serial FROM admission")
+                act = act_of(s.mintmark("--token-file", tokens["ada"], "escrow", "request", serial, "--reason", "r"))
+                s.mintmark("--token-file", tokens["ben"], "act", "confirm", act)
+                s.mintmark("--token-file", tokens["ben"], "escrow", "take", act, other.dir / "taken.json")
+                opened = other.mintmark("escrow", "open", other.dir / "taken.json", "--token", other.uri, "--state", other.dir)
+                self.assertEqual(opened.returncode, 0, opened.stderr)
+                shown = dict(re.findall(r"^(wifi-key wifi-key|symmetric-key cloud|password \S+): (\S+)$", opened.stdout, re.M))
+                self.assertEqual(set(shown), {"wifi-key wifi-key", "symmetric-key cloud"}, "and the password was not asked for")
+                flash = (s.dir / "flash" / hardware("kept")).read_bytes()
+                self.assertIn(shown["wifi-key wifi-key"].encode(), flash)
+                self.assertEqual(len(bytes.fromhex(shown["symmetric-key cloud"])), 32)
+                self.assertIn(bytes.fromhex(shown["symmetric-key cloud"]), flash)
 
 
 class OwnersCa(unittest.TestCase):

@@ -7,7 +7,7 @@ import subprocess
 import time
 import unittest
 
-from station import BUILD, Station, Unit, hardware
+from station import BUILD, EXAMPLES, Station, Unit, hardware
 
 
 class Refusals(unittest.TestCase):
@@ -76,6 +76,24 @@ class Refusals(unittest.TestCase):
         (self.station.dir / "labels").write_text("")
         done = self.station.mintmark("doctor", check=False)
         self.assertEqual(done.returncode, 1)
+
+    def test_passwords_that_can_be_guessed(self):
+        lamp, samples, known = EXAMPLES / "lamp.toml", self.station.dir / "samples.csv", self.station.dir / "known"
+        keyed = self.station.dir / "keyed.toml"
+        keyed.write_text(lamp.read_text().replace("length = 16", 'derivation = "keyed"\nlength = 16'))
+        self.assertIn("random, 79 bits", self.station.mintmark("product", "lint", lamp))
+        self.assertIn("derived under a key of the token, 79 bits", self.station.mintmark("product", "lint", keyed))
+        samples.write_text("password,serial\nK7QM2XRD9HVTWN4C,SN-1\nWX3NQK9RTC7HM2VD,SN-2\n")
+        known.write_text("wx3nqk9rtc7hm2vd\n")
+        words = ("product", "lint", lamp, "--samples", samples)
+        self.assertIn("findings: 0", self.station.mintmark(*words))
+        for bad, options, finding in (("WX3NQK9RTC7HM2VD,SN-2", ("--defaults", known), "sample 2"),
+                                      ("K7QM2XRD9HVTWN4D,K7QM2XRD9HVTWN4D", (), "sample 2")):
+            samples.write_text(f"password,serial\nK7QM2XRD9HVTWN4C,SN-1\n{bad}\n")
+            done = self.station.mintmark(*words, *options, check=False)
+            self.assertEqual(done.returncode, 1, done.stdout)
+            self.assertIn(finding, done.stdout)
+            self.assertNotIn(bad.split(",")[0], done.stdout)
 
     def test_an_export_that_was_touched_is_not_believed(self):
         s = self.station.start()

@@ -229,6 +229,27 @@ TEST_F(ReturnsTest, CertificatesBesideTheFirstAreDeniedWithIt) {
   EXPECT_EQ(reasons().size(), 3u) << "denied once, for ever";
 }
 
+TEST_F(ReturnsTest, WhatAnOlderStationLeftBesideADeniedOneIsDeniedAtTheStart) {
+  mintmark::Run run = station.pass(lot, "aa01"), good = station.pass(lot, "aa02");
+  quarantine("aa01", "hwid.cannot_sign");
+  Bytes beside = station.ca.issue(run.serial);
+  station.write([&](Transaction& db) {
+    runs::record_second_certificate(db, run, "cloud", beside);
+    runs::record_second_certificate(db, good, "cloud", station.ca.issue(good.serial));
+  });
+  EXPECT_EQ(reasons(), Reasons{"keyCompromise"});
+  for (int start = 0; start < 2; ++start) {
+    station.write([](Transaction& db) { returns::deny_left_beside(db); });
+    EXPECT_EQ(reasons(), (Reasons{"keyCompromise", "keyCompromise"})) << "the good unit's is not";
+  }
+  auto denied = station.read([](Reader& db) { return returns::denied(db, journal_size(db)); });
+  EXPECT_EQ(denied[1].certificate, beside);
+  Json last = station.entries().back();
+  EXPECT_EQ(last["type"], "certificate.deny");
+  EXPECT_EQ(last["actor"], "station");
+  EXPECT_EQ(last["code"], "hwid.cannot_sign");
+}
+
 TEST_F(ReturnsTest, ALostLabelPutsTheUnitAway) {
   auto lose = [&](const std::string& serial) {
     return fault_of([&] {

@@ -103,6 +103,8 @@ TEST(Product, TheExampleIsRead) {
   EXPECT_EQ(p.name, "Aurora Lamp");
   EXPECT_EQ(p.password->length, 16);
   EXPECT_FALSE(p.keyed);
+  EXPECT_FALSE(p.has_escrow());
+  EXPECT_TRUE(Product::parse(with("length = 16", "escrow = true"), "lamp.toml").has_escrow());
   EXPECT_TRUE(Product::parse(with("length = 16", "derivation = \"keyed\""), "lamp.toml").keyed);
   EXPECT_EQ(p.labels.size(), 1u);
   EXPECT_EQ(p.link_for("SN-1"), "https://aurora.example/u/SN-1");
