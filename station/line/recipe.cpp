@@ -28,12 +28,14 @@ static Drawn draw_password(Vault& vault, const std::string& name, const std::str
   return out;
 }
 
-// Never the same again: the ledger counts a unit's mints up, for ever.
+// Never the same again: the ledger counts a unit's mints up, for ever, and a ledger that was put
+// back to an earlier day begins other runs.
 static Bytes derivation_context(const std::string& ledger, const Product& product, const Run& run,
                                 int mints) {
   std::string unit = run.hardware_id.source + ":" + run.hardware_id.id;
   std::string number = std::to_string(product.number), time = std::to_string(mints);
-  return frame({view(ledger), view(number), view(unit), view(product.password_name), view(time)});
+  return frame({view(ledger), view(number), view(unit), view(run.id), view(product.password_name),
+                view(time)});
 }
 
 // A passcode is one of few: it is unique within its product. Its salt and verifier have all the

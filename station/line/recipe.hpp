@@ -24,7 +24,7 @@ struct Drawn {
 // One of each kind that the product asks for, each drawn by itself. Class words: "password",
 // "wifi-key", "matter-passcode" (in the product's own scope, at most as many as it says),
 // "matter-verifier" and "symmetric-key". Of a `keyed` product the password is derived: from this
-// ledger, the unit, and `mints`, how often it was minted for before; all others are drawn.
+// ledger, the unit, the run, and `mints`, how often it was minted for before; all others are drawn.
 std::vector<Drawn> draw_credentials(Vault& vault, const Product& product, const Run& run,
                                     const std::string& mac, const std::string& ledger, int mints);
 

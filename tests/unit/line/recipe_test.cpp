@@ -26,8 +26,9 @@ class Recipe : public testing::Test {
   Recipe() { vault.create_derivation_key(); }
 
   std::vector<Drawn> drawn(bool keyed, int mints, const std::string& hardware = "aa01",
-                           const std::string& ledger = "ledger") {
+                           const std::string& ledger = "ledger", const std::string& id = "run 1") {
     mintmark::Run run;
+    run.id = id;
     run.serial = "SN-0001";
     run.hardware_id = HardwareId("demo-otp", hardware);
     return draw_credentials(vault, router(keyed), run, "02:00:00:00:00:01", ledger, mints);
@@ -40,6 +41,8 @@ TEST_F(Recipe, ADerivedPasswordIsTheUnitsAndThisMints) {
   EXPECT_NE(drawn(true, 1)[0].kept.fingerprint, one);
   EXPECT_NE(drawn(true, 0, "aa02")[0].kept.fingerprint, one);
   EXPECT_NE(drawn(true, 0, "aa01", "another ledger")[0].kept.fingerprint, one);
+  EXPECT_NE(drawn(true, 0, "aa01", "ledger", "run 2")[0].kept.fingerprint, one)
+      << "a ledger that was put back counts from there again";
   EXPECT_NE(drawn(false, 0)[0].kept.fingerprint, drawn(false, 0)[0].kept.fingerprint);
 }
 
