@@ -7,6 +7,7 @@
 #include <mutex>
 #include <optional>
 #include <thread>
+#include <utility>
 
 #include "tests/vault/fault.hpp"
 
@@ -58,10 +59,18 @@ class Faults final : public Control {
     return rule_;
   }
 
-  // C_GenerateRandom's bytes as the token gave them: what a generator that is stuck gives again.
+  // C_GenerateRandom's bytes as the token gave them: what a generator that is stuck gives again,
+  // and one that was put back gives in the same order.
   void remember(const CK_BYTE* bytes, CK_ULONG size) {
     std::lock_guard<std::mutex> guard(mutex_);
     before_.assign(bytes, bytes + size);
+    given_.push_back(before_);
+  }
+  void restore(CK_BYTE* bytes, CK_ULONG size) {
+    std::lock_guard<std::mutex> guard(mutex_);
+    std::size_t next = fired_ - 1;
+    if (next < earlier_.size() && earlier_[next].size() == size)
+      std::memcpy(bytes, earlier_[next].data(), size);
   }
   void repeat(CK_BYTE* bytes, CK_ULONG size) {
     std::lock_guard<std::mutex> guard(mutex_);
@@ -73,6 +82,7 @@ class Faults final : public Control {
   void begin() {
     counts_.clear();
     calls_.clear();
+    earlier_ = std::exchange(given_, {});
     fired_ = 0;
   }
 
@@ -83,6 +93,7 @@ class Faults final : public Control {
   std::vector<Call> calls_;
   unsigned long fired_ = 0;
   std::vector<CK_BYTE> before_;
+  std::vector<std::vector<CK_BYTE>> given_, earlier_;  // by C_GenerateRandom; before begin()
 };
 
 Faults& faults() {
@@ -125,6 +136,7 @@ CK_RV generate_random(CK_SESSION_HANDLE session, CK_BYTE* out, CK_ULONG size) {
   if (rv != CKR_OK) return rv;
   if (rule && rule->harm == Harm::zero_random) std::memset(out, 0, size);
   if (rule && rule->harm == Harm::repeat_random) faults().repeat(out, size);
+  if (rule && rule->harm == Harm::restore_random) faults().restore(out, size);
   faults().remember(out, size);
   return rv;
 }
