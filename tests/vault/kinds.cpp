@@ -23,6 +23,7 @@ Result fork_all(unsigned shards, const std::function<Result(unsigned, unsigned)>
   std::array<int, 2> results{};
   if (pipe(results.data()) != 0) std::abort();
   std::vector<pid_t> children;
+  std::fflush(nullptr);  // or every child says again what has not been written yet
   for (unsigned shard = 0; shard < shards; ++shard) {
     pid_t child = fork();
     if (child == 0) {
