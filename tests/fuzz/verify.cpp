@@ -17,9 +17,9 @@ constexpr std::array kFiles = {"journal.jsonl",      "checkpoint", "units.csv",
                                "ca-chain.pem",       "denied.crl", "handovers.json",
                                "certs/SN-000001.pem"};
 
-class Evidence {
+class Bundle {
  public:
-  Evidence() {
+  Bundle() {
     std::string lot = station_.open_lot(2, 0);
     station_.pass(lot, "aa01");
     station_.ledger->checkpoint_now(
@@ -70,12 +70,12 @@ class Evidence {
 }  // namespace
 
 int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  static Evidence evidence;
+  static Bundle bundle;
   fuzz::Input input(data, size);
   std::size_t which = input.choice % (kFiles.size() + 1);
   if (which < kFiles.size())
-    evidence.verify_with(which, input.bytes);
+    bundle.verify_with(which, input.bytes);
   else
-    evidence.verify_against(input.string(), input.string());
+    bundle.verify_against(input.string(), input.string());
   return 0;
 }
