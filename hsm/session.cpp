@@ -7,7 +7,7 @@
 
 #include "hsm/rv.hpp"
 
-#ifdef __SANITIZE_ADDRESS__
+#ifdef MINTMARK_CHECKS_LEAKS
 #include <sanitizer/lsan_interface.h>
 #endif
 
@@ -15,7 +15,7 @@ namespace mintmark::pkcs11 {
 
 // SoftHSM2 2.6.1 leaks the name of the curve in each C_SignInit with CKM_EDDSA. A leak checker is
 // told that this one is not ours; without one this is nothing.
-#ifdef __SANITIZE_ADDRESS__
+#ifdef MINTMARK_CHECKS_LEAKS
 using ModulesOwnLeaks = __lsan::ScopedDisabler;
 #else
 struct ModulesOwnLeaks {};

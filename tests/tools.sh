@@ -30,11 +30,12 @@ step() {
   return $status
 }
 
-# build PRESET: configures and builds all of it; two runs at once wait for each other.
+# build PRESET [TARGET]: configures and builds all of it, or one target; two runs at once wait for each other.
 build() {
   exec 9>"$cache/$1.lock"
   flock 9
-  step "build $1" bash -c 'cd "$1" && cmake --preset "$2" && cmake --build "build/$2" -j "$3"' _ "$root" "$1" "$jobs"
+  step "build $1" bash -c 'cd "$1" && cmake --preset "$2" && cmake --build "build/$2" -j "$3" --target "$4"' \
+    _ "$root" "$1" "$jobs" "${2:-all}"
   local status=$?
   exec 9>&-
   return $status

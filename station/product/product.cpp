@@ -46,15 +46,30 @@ std::set<std::string> subset(TomlTable& table, std::string_view key,
   return {values.begin(), values.end()};
 }
 
+// No more of a regular expression than hexadecimal digits need: one with repeats in repeats, or
+// with numbers of any size, can keep a line waiting for ever, or bring down what compiles it.
+bool is_hardware_pattern(const std::string& text) {
+  static const std::string one = R"(([0-9a-f.]|\[\^?([0-9a-f](-[0-9a-f])?)+\]))";
+  static const std::string some = one + R"((\{[0-9]{1,2}(,[0-9]{1,2})?\})?)";
+  static const std::regex whole("(" + some + ")+(\\|(" + some + ")+)*");
+  if (text.size() > 256 || std::count(text.begin(), text.end(), ',') > 3) return false;
+  if (!std::regex_match(text, whole)) return false;
+  try {
+    std::regex check(text);  // ranges the right way round
+    return true;
+  } catch (const std::regex_error&) {
+    return false;
+  }
+}
+
 void read_hardware(TomlTable table, Product& out) {
   out.hardware_source = table.string("source");
   if (!is_word(out.hardware_source)) table.refuse("source", "must be a word of a-z, 0-9 and -");
   out.hardware_pattern = table.string("pattern");
-  try {
-    std::regex check(out.hardware_pattern);
-  } catch (const std::regex_error&) {
-    table.refuse("pattern", "is not a regular expression");
-  }
+  if (!is_hardware_pattern(out.hardware_pattern))
+    table.refuse("pattern",
+                 "must be a pattern of hexadecimal digits, such as \"[0-9a-f]{16}\" or "
+                 "\"00[0-9a-f]{6}|01[0-9a-f]{8}\"");
   for (std::string value : table.strings_or("known_defaults", {})) {
     if (!from_hex(value)) table.refuse("known_defaults", "'" + value + "' is not lower-case hex");
     out.hardware_defaults.insert(std::move(value));

@@ -12,13 +12,13 @@
 namespace mintmark::fault {
 
 enum class Harm {
-  refuse,          // `rv` without calling
-  perform_refuse,  // called, and then `rv`: it has happened and nobody was told
-  delay,           // called after `milliseconds`
-  zero_random,     // C_GenerateRandom: zeros, and success
-  repeat_random,   // C_GenerateRandom: the bytes of the call before, and success
-  restore_random,  // C_GenerateRandom: what it gave before arm(), once more, and success: a
-                   // generator whose state was put back to an earlier day
+  refuse,           // `rv` without calling
+  perform_refuse,   // called, and then `rv`: it has happened and nobody was told
+  delay,            // called after `milliseconds`
+  zero_random,      // C_GenerateRandom: zeros, and success
+  repeat_random,    // C_GenerateRandom: the bytes of the call before, and success
+  restore_random,   // C_GenerateRandom: what it gave before arm(), once more, and success: a
+                    // generator whose state was put back to an earlier day
   forge_signature,  // C_Sign: other bytes than the token's, and success; for tests of the tests
 };
 

@@ -118,6 +118,11 @@ struct Bad {
   const char* says;
 };
 
+TEST(Product, TakesPatternsOfHexadecimalDigits) {
+  for (const char* good : {"00[0-9a-f]{6}|01[0-9a-f]{8,10}", "[^0].{15}", "ab.."})
+    EXPECT_EQ(Product::parse(with("[0-9a-f]{16}", good), "p.toml").hardware_pattern, good);
+}
+
 TEST(Product, RefusesWithFileLineAndReason) {
   const Bad cases[] = {
       {"number = 1 ", "number = \"1\" ", "number: must be a whole number"},
@@ -132,7 +137,11 @@ TEST(Product, RefusesWithFileLineAndReason) {
        "password.length: makes a weak password"},
       {"length = 16", "derivation = \"dice\"", "password.derivation: must be \"random\""},
       {"lockout = 10", "lockout = 4", "password.lockout: leaves no room"},
-      {"pattern = \"[0-9a-f]{16}\"", "pattern = \"[0-9\"", "pattern: is not a regular expression"},
+      {"pattern = \"[0-9a-f]{16}\"", "pattern = \"[0-9\"", "pattern: must be"},
+      {"pattern = \"[0-9a-f]{16}\"", "pattern = \"[f-0]\"", "pattern: must be"},
+      {"pattern = \"[0-9a-f]{16}\"", "pattern = \"0{1999999999999999999999}\"", "pattern: must be"},
+      {"pattern = \"[0-9a-f]{16}\"", "pattern = \"((a*)*)*b\"", "pattern: must be"},
+      {"pattern = \"[0-9a-f]{16}\"", "pattern = \".{0,9}.{0,9}.{0,9}.{0,9}\"", "pattern: must be"},
       {"policy = \"own_credential\"", "policy = \"none\"", "reset.policy"},
       {"policy = \"own_credential\"", "policy = \"set_up_state\"", "password: has no place"},
       {"hw_type = \"1.3.6.1.4.1.99999.1.1\"", "hw_type = \"lamp\"", "identity.hw_type"},
