@@ -4,8 +4,7 @@
 #include <charconv>
 #include <regex>
 
-#include "station/credential/dpp.hpp"
-#include "station/credential/wifi.hpp"
+#include "station/product/credentials.hpp"
 #include "station/product/toml.hpp"
 #include "station/words/clock.hpp"
 #include "station/words/fault.hpp"
@@ -17,25 +16,6 @@ namespace {
 const std::set<std::string> kCapabilities = {"enrol",   "inject",     "prove",          "login",
                                              "feature", "marker",     "factory-reset",  "lock",
                                              "reopen",  "inject-raw", "static-session", "csr"};
-
-bool is_word(std::string_view text) {
-  return !text.empty() && text.size() <= 32 && std::all_of(text.begin(), text.end(), [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-';
-  });
-}
-
-bool is_printable(std::string_view text, std::size_t longest) {
-  return !text.empty() && text.size() <= longest &&
-         std::none_of(text.begin(), text.end(),
-                      [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; });
-}
-
-std::string printable(TomlTable& table, std::string_view key, std::size_t longest) {
-  std::string value = table.string(key);
-  if (!is_printable(value, longest))
-    table.refuse(key, "must be 1 to " + std::to_string(longest) + " printable characters");
-  return value;
-}
 
 std::set<std::string> subset(TomlTable& table, std::string_view key,
                              std::vector<std::string> values,
@@ -63,8 +43,7 @@ bool is_hardware_pattern(const std::string& text) {
 }
 
 void read_hardware(TomlTable table, Product& out) {
-  out.hardware_source = table.string("source");
-  if (!is_word(out.hardware_source)) table.refuse("source", "must be a word of a-z, 0-9 and -");
+  out.hardware_source = table.word("source");
   out.hardware_pattern = table.string("pattern");
   if (!is_hardware_pattern(out.hardware_pattern))
     table.refuse("pattern",
@@ -88,153 +67,6 @@ void read_unit(TomlTable table, Product& out) {
   out.accepts_unproven = subset(table, "accepts_unproven", table.strings_or("accepts_unproven", {}),
                                 {"prove", "login", "reset_check"});
   table.finish();
-}
-
-void check_policy(const TomlTable& table, const PasswordPolicy& policy) {
-  try {
-    policy.check();
-  } catch (const Fault& fault) {
-    bool alphabet = fault.code() == "policy.alphabet";
-    auto reason = fault.args().find("reason");
-    table.refuse(alphabet ? "alphabet" : "length",
-                 reason != fault.args().end()
-                     ? reason->second
-                     : "makes a weak password: " + std::string(fault.what()));
-  }
-}
-
-// Passwords are drawn, or derived under a token key where the owner says so. Every other way is
-// refused by its name: whoever asks for it is told why.
-bool read_derivation(TomlTable& table) {
-  static const std::map<std::string, const char*> kRefused = {
-      {"constant", "gives all units one password"},
-      {"counter", "lets whoever has two labels tell all others"},
-      {"serial", "makes a password of what the box shows"},
-      {"mac", "makes a password of what the radio sends in clear"},
-      {"ssid", "makes a password of what the radio sends in clear"}};
-  std::string how = table.string_or("derivation", "random");
-  if (how == "random" || how == "keyed") return how == "keyed";
-  auto why = kRefused.find(how);
-  table.refuse("derivation", why != kRefused.end() ? "\"" + how + "\" " + why->second
-                                                   : "must be \"random\" or \"keyed\"");
-  return false;
-}
-
-void read_password(TomlTable table, Product& out) {
-  out.keyed = read_derivation(table);
-  out.password_name = table.string_or("name", "admin");
-  if (!is_word(out.password_name)) table.refuse("name", "must be a word of a-z, 0-9 and -");
-  PasswordPolicy policy;
-  policy.alphabet = table.string_or("alphabet", policy.alphabet);
-  policy.length = static_cast<int>(table.integer_or("length", 1, 64, 16));
-  check_policy(table, policy);
-  out.password = policy;
-  out.lockout = static_cast<int>(table.integer_or("lockout", 1, 1000, 10));
-  out.known_defaults = table.strings_or("known_defaults", {"admin", "password"});
-  out.escrow = table.boolean_or("escrow", false);
-  // Every round tries a decoy, the empty password, the user's old one and each default in a row.
-  if (out.lockout < static_cast<int>(out.known_defaults.size()) + 4)
-    table.refuse("lockout",
-                 "leaves no room to try " + std::to_string(out.known_defaults.size() + 3) +
-                     " wrong passwords in a row: fewer known_defaults, or a unit that allows more");
-  table.finish();
-}
-
-void read_wifi(TomlTable table, Product& out) {
-  WifiNetwork wifi;
-  wifi.ssid = table.string("ssid");
-  if (auto reason = fault_in_ssid_pattern(wifi.ssid)) table.refuse("ssid", *reason);
-  wifi.key.alphabet = table.string_or("alphabet", wifi.key.alphabet);
-  wifi.key.length = static_cast<int>(table.integer_or("length", 8, 63, 16));
-  check_policy(table, wifi.key);
-  wifi.escrow = table.boolean_or("escrow", false);
-  out.wifi = wifi;
-  table.finish();
-}
-
-std::uint8_t discovery_bits(TomlTable& table) {
-  static const std::map<std::string, std::uint8_t> kBits = {
-      {"soft-ap", 1}, {"ble", 2}, {"on-network", 4}};
-  std::uint8_t bits = 0;
-  for (const std::string& word : table.strings("discovery")) {
-    auto found = kBits.find(word);
-    if (found == kBits.end())
-      table.refuse("discovery", "must be of \"soft-ap\", \"ble\" and \"on-network\"");
-    bits |= found->second;
-  }
-  if (bits == 0) table.refuse("discovery", "names no way to find the unit");
-  return bits;
-}
-
-std::uint8_t flow_number(TomlTable& table) {
-  static const std::map<std::string, std::uint8_t> kFlows = {
-      {"standard", 0}, {"user-intent", 1}, {"custom", 2}};
-  auto found = kFlows.find(table.string_or("flow", "standard"));
-  if (found == kFlows.end())
-    table.refuse("flow", "must be \"standard\", \"user-intent\" or \"custom\"");
-  return found->second;
-}
-
-// A code of 26.6 bits: unique within the product for as long as few of all codes are used up.
-void read_matter(TomlTable table, Product& out) {
-  MatterOnboarding matter;
-  matter.product.vendor = static_cast<std::uint16_t>(table.integer("vendor", 1, 0xfff4));
-  matter.product.product = static_cast<std::uint16_t>(table.integer("product", 1, 0xffff));
-  matter.product.flow = flow_number(table);
-  matter.product.discovery = discovery_bits(table);
-  matter.iterations = static_cast<unsigned>(
-      table.integer_or("iterations", kMatterFewestIterations, kMatterMostIterations, 10'000));
-  constexpr std::int64_t kOnePercent = kMatterPasscodes / 100;
-  matter.most = table.integer_or("most", 1, kOnePercent, kOnePercent);
-  out.matter = matter;
-  table.finish();
-}
-
-void read_key(TomlTable& table, Product& out) {
-  static const std::set<std::string> kTaken = {"wifi-ssid", "wifi-key", "matter",
-                                               "matter-passcode"};
-  SymmetricKey key;
-  key.name = table.string("name");
-  if (!is_word(key.name)) table.refuse("name", "must be a word of a-z, 0-9 and -");
-  bool twice = std::any_of(out.keys.begin(), out.keys.end(),
-                           [&](const SymmetricKey& other) { return other.name == key.name; });
-  if (twice || kTaken.contains(key.name) || (out.password && key.name == out.password_name))
-    table.refuse("name", "is that of another credential");
-  std::int64_t bits = table.integer_or("bits", 0, 1024, 256);
-  if (bits != 128 && bits != 192 && bits != 256 && bits != 512)
-    table.refuse("bits", "must be 128, 192, 256 or 512");
-  key.bytes = static_cast<std::size_t>(bits / 8);
-  key.escrow = table.boolean_or("escrow", false);
-  out.keys.push_back(key);
-  table.finish();
-}
-
-void read_easy_connect(TomlTable table, Product& out) {
-  EasyConnect easy;
-  if (table.string("key") != "identity")
-    table.refuse("key", "must be \"identity\": the key that the unit made itself");
-  easy.channels = table.strings_or("channels", {});
-  for (const std::string& channel : easy.channels)
-    if (!is_dpp_channel(channel)) table.refuse("channels", "'" + channel + "' is not class/number");
-  out.easy_connect = easy;
-  table.finish();
-}
-
-void read_credentials(TomlTable& table, Product& out) {
-  if (table.has("wps"))
-    table.refuse("wps", "is refused: a WPS PIN falls to 11,000 guesses (10^4 and 10^3)");
-  if (auto password = table.table_if("password")) read_password(*password, out);
-  if (auto wifi = table.table_if("wifi")) read_wifi(*wifi, out);
-  if (auto matter = table.table_if("matter")) read_matter(*matter, out);
-  for (TomlTable& key : table.tables("key")) read_key(key, out);
-  if (auto easy = table.table_if("easy_connect")) read_easy_connect(*easy, out);
-  std::size_t values = (out.wifi ? 2U : 0U) + (out.matter ? 1U : 0U) + out.keys.size();
-  if (values > 6) table.refuse("key", "is one too many: units keep six values beside passwords");
-  std::string kind = table.string_or("kind", "device");
-  if (kind != "device" && kind != "router")
-    table.refuse("kind", "must be \"device\" or \"router\"");
-  if (kind == "router" && (!out.wifi || !out.password))
-    table.refuse("kind", "\"router\" needs both [wifi] and [password], each with its own secret");
 }
 
 // What a factory reset comes back to, and what there is to come back to.
@@ -306,7 +138,7 @@ void read_algorithm(TomlTable& table, Product& out) {
 }
 
 void read_identity(TomlTable table, Product& out) {
-  out.organization = printable(table, "organization", 64);
+  out.organization = table.printable("organization", 64);
   out.hw_type_oid = table.string("hw_type");
   static const std::regex kOid("[0-2](\\.(0|[1-9][0-9]{0,9})){2,12}");
   if (!std::regex_match(out.hw_type_oid, kOid))
@@ -323,10 +155,9 @@ void read_identity(TomlTable table, Product& out) {
 void read_certificates(TomlTable& table, Product& out) {
   for (TomlTable& entry : table.tables("certificate")) {
     LdevidProfile profile;
-    profile.name = entry.string("name");
-    if (!is_word(profile.name)) entry.refuse("name", "must be a word of a-z, 0-9 and -");
-    profile.organization = printable(entry, "organization", 64);
-    profile.common_name = printable(entry, "common_name", 40);
+    profile.name = entry.word("name");
+    profile.organization = entry.printable("organization", 64);
+    profile.common_name = entry.printable("common_name", 40);
     profile.days = static_cast<int>(entry.integer("days", 1, 36500));
     entry.finish();
     for (const LdevidProfile& other : out.certificates)
@@ -339,14 +170,14 @@ void read_certificates(TomlTable& table, Product& out) {
 }
 
 void read_labels(TomlTable table, Product& out) {
-  out.link = printable(table, "link", 160);
+  out.link = table.printable("link", 160);
   if (!out.link.starts_with("https://")) table.refuse("link", "must be an https:// address");
   for (TomlTable& place : table.tables("place")) {
     LabelPlace entry;
     entry.place = place.string("name");
     if (!ControlSymbol::parse("MM1:A:" + entry.place + ":1"))
       place.refuse("name", "must be a word of a-z, at most 16 letters");
-    entry.file = printable(place, "template", 128);
+    entry.file = place.printable("template", 128);
     entry.sha256 = place.string("sha256");
     auto digest = from_hex(entry.sha256);
     if (!digest || digest->size() != 32) place.refuse("sha256", "must be 64 lower-case hex digits");
@@ -361,8 +192,8 @@ void read_labels(TomlTable table, Product& out) {
 
 // UK PSTI schedule 1, paragraphs 2 and 3: no product without a contact and an end date.
 void read_security(TomlTable table, Product& out) {
-  out.contact = printable(table, "contact", 96);
-  out.policy_url = printable(table, "policy", 160);
+  out.contact = table.printable("contact", 96);
+  out.policy_url = table.printable("policy", 160);
   if (!out.policy_url.starts_with("https://"))
     table.refuse("policy", "must be an https:// address");
   out.support_until = table.string("support_until");
@@ -416,9 +247,9 @@ std::string Product::link_for(const std::string& serial) const {
 Product Product::parse(std::string_view toml, const std::string& file) {
   TomlTable table = TomlTable::parse(toml, file);
   Product out;
-  out.name = printable(table, "name", 64);
+  out.name = table.printable("name", 64);
   out.number = table.integer("number", 1, 0x7fffffff);
-  out.model = printable(table, "model", 64);
+  out.model = table.printable("model", 64);
   read_hardware(table.table("hardware_id"), out);
   read_unit(table.table("unit"), out);
   read_credentials(table, out);

@@ -1,5 +1,6 @@
 #include "station/product/toml.hpp"
 
+#include <algorithm>
 #include <fstream>
 #include <sstream>
 #include <utility>
@@ -76,6 +77,25 @@ std::int64_t TomlTable::integer(std::string_view key, std::int64_t low, std::int
   return *value;
 }
 
+std::string TomlTable::word(std::string_view key) {
+  std::string value = string(key);
+  bool known = std::all_of(value.begin(), value.end(), [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-';
+  });
+  if (value.empty() || value.size() > 32 || !known) refuse(key, "must be a word of a-z, 0-9 and -");
+  return value;
+}
+
+std::string TomlTable::printable(std::string_view key, std::size_t longest) {
+  std::string value = string(key);
+  bool control = std::any_of(value.begin(), value.end(), [](char c) {
+    return static_cast<unsigned char>(c) < 0x20 || c == 0x7f;
+  });
+  if (value.empty() || value.size() > longest || control)
+    refuse(key, "must be 1 to " + std::to_string(longest) + " printable characters");
+  return value;
+}
+
 TomlTable TomlTable::table(std::string_view key) {
   const toml::table* inner = require(key, "table").as_table();
   if (inner == nullptr) refuse(key, "must be a table");
@@ -97,6 +117,10 @@ std::vector<std::string> TomlTable::strings(std::string_view key) {
 
 std::string TomlTable::string_or(std::string_view key, std::string fallback) {
   return find(key) != nullptr ? string(key) : std::move(fallback);
+}
+
+std::string TomlTable::word_or(std::string_view key, std::string fallback) {
+  return find(key) != nullptr ? word(key) : std::move(fallback);
 }
 
 std::int64_t TomlTable::integer_or(std::string_view key, std::int64_t low, std::int64_t high,

@@ -23,11 +23,14 @@ class TomlTable {
   // Required values.
   std::string string(std::string_view key);
   std::int64_t integer(std::string_view key, std::int64_t low, std::int64_t high);
+  std::string word(std::string_view key);                            // 1 to 32 of a-z, 0-9 and -
+  std::string printable(std::string_view key, std::size_t longest);  // 1 to `longest` bytes
   TomlTable table(std::string_view key);
   std::vector<std::string> strings(std::string_view key);
 
   // Optional values: the default applies only where the key is absent, never where it is wrong.
   std::string string_or(std::string_view key, std::string fallback);
+  std::string word_or(std::string_view key, std::string fallback);
   std::int64_t integer_or(std::string_view key, std::int64_t low, std::int64_t high,
                           std::int64_t fallback);
   bool boolean_or(std::string_view key, bool fallback);
