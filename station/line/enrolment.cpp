@@ -209,6 +209,7 @@ Task<KeyDelivery> Enrolment::make_wrapped(const Bytes& static_spki) {
     return runs::commit_wrapped_key(db, p_.run, spki, sealed, peer_);
   };
   p_.run = co_await services_.ledger->transact(commit);
+  p_.known_spki = p_.run.spki;  // for this very run, where it has to wait for the token
   co_return delivery;
 }
 
