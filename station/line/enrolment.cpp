@@ -175,7 +175,6 @@ Task<void> Enrolment::certify_wrapped() {
   if (stored == UnitError::bad_key || stored == UnitError::mismatch)
     throw Fault("identity.unwrap_failed", {{"error", std::string(word(stored))}});
   must(stored, "store key");
-  p_.known_spki = p_.run.spki;
   p_.seat->who.certified = true;
 }
 

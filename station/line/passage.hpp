@@ -59,7 +59,7 @@ struct Passage {
   Product product;
   Run run;
   std::shared_ptr<Seat> seat;   // none for a run that goes on at another bench
-  Bytes known_spki;             // the key certified for this hardware id before this run, if any
+  Bytes known_spki;             // the key that this hardware id has, if any; a run may give it one
   Event changed;                // its labels were scanned or voided, or it is doomed
   std::optional<Fault> fault;   // why it ended, or was interrupted
   std::optional<Fault> doomed;  // somebody else found a reason to end this run
