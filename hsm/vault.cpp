@@ -4,46 +4,18 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
-#include <atomic>
-#include <functional>
 #include <optional>
-#include <set>
 #include <utility>
 
 #include "hsm/clone.hpp"
-#include "hsm/connection.hpp"
-#include "hsm/health.hpp"
 #include "hsm/report.hpp"
-#include "hsm/storage.hpp"
+#include "hsm/vault_state.hpp"
 
 namespace mintmark {
 
 using pkcs11::Connection;
-using pkcs11::Link;
 using pkcs11::Session;
 using Repeat = pkcs11::Link::Repeat;
-
-struct Vault::State {
-  explicit State(const TokenConfig& config) : link(config), directory(token_directory(config)) {}
-  void draw(std::span<std::uint8_t> blocks);
-  void sync_files() const;
-  void change(const std::function<void(Connection&, Session&)>& work);
-  bool seems_there(const std::string& label);
-  void destroy(const std::string& label);
-  void leave(const std::string& label);
-  void keep(const std::string& label);
-  std::optional<Fault> destroy_left();
-
-  Link link;
-  std::optional<std::string> directory;  // of a token in software
-  RandomTests health;
-  std::mutex lots;  // one change of the set of lot keys at a time
-  std::array<std::atomic<int>, kSignerRoles.size()> in_use{1, 1, 1, 1};  // generations
-  // Lot keys that must not be and may be there, because the token went away meanwhile.
-  std::mutex left_mutex;
-  std::set<std::string> left;
-};
 
 Vault::Vault(const TokenConfig& config) : state_(std::make_unique<State>(config)) {
   state_->link.connection();

@@ -149,6 +149,12 @@ class Vault {
   // no such key, or where the fingerprint key was not made to be cloned.
   Bytes clone_fingerprint_key(View spki);
 
+  // Texts that the token keeps for the station under a label, in private data objects: more than
+  // one after a crash while one took another's place. Fault("token.refused") by a token that takes
+  // no such object.
+  std::vector<Bytes> notes(const std::string& label);
+  void keep_note(const std::string& label, View text);  // in the place of the others
+
   TokenReport describe();
 
   // The token as it is, whatever is in it: every secret, private and public key is compared with

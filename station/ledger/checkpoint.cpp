@@ -123,6 +123,11 @@ static std::optional<OpenedCheckpoint> parse_body(std::string_view text) {
   return out;
 }
 
+std::optional<OpenedCheckpoint> read_checkpoint(std::string_view note) {
+  auto blank = note.find("\n\n");
+  return blank == note.npos ? std::nullopt : parse_body(note.substr(0, blank + 1));
+}
+
 std::optional<OpenedCheckpoint> open_checkpoint(std::string_view note, const VerifierKey& key) {
   auto blank = note.find("\n\n");
   if (blank == note.npos) return std::nullopt;

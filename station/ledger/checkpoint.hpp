@@ -50,6 +50,8 @@ struct OpenedCheckpoint {
   std::uint64_t size = 0;
   Digest root{};
 };
+// The body, whoever signed it. Never throws.
+std::optional<OpenedCheckpoint> read_checkpoint(std::string_view note);
 // The body, if one of the note's signatures is by `key` and verifies; signatures by others are
 // passed over, as the note format says. Never throws.
 std::optional<OpenedCheckpoint> open_checkpoint(std::string_view note, const VerifierKey& key);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "station/ledger/audit.hpp"
 #include "station/ledger/signers.hpp"
 #include "station/words/clock.hpp"
 #include "station/words/crypto.hpp"
@@ -76,15 +77,24 @@ static bool run_one(sqlite::Database& db, Transaction& scope, Tree& tree, Job<Tr
   return true;
 }
 
+// Another program's commit would be part of ours, and the tree in memory does not know it.
+void Ledger::begin_alone() {
+  files_.must_be_ours();
+  begin(writer_);
+  if (writer_.data_version() != data_version_) throw tampered_with("another program wrote to it");
+}
+
 // False: nothing is on disk, and jobs without an error of their own must be told why.
 bool Ledger::commit_group(std::vector<std::shared_ptr<Write>>& batch) {
   Transaction scope(writer_, tree_, birth_.station);
-  begin(writer_);
+  begin_alone();
   for (const auto& job : batch)
     if (!run_one(writer_, scope, tree_, *job)) std::rethrow_exception(job->error);
   bool changed = std::any_of(batch.begin(), batch.end(), [](const auto& j) { return !j->error; });
   if (!changed) return false;
   writer_.exec("COMMIT");
+  files_.written();
+  head_file_.write(Head(tree_.size(), tree_.root()));
   return true;
 }
 
@@ -160,6 +170,13 @@ static void store(Transaction& db, const Checkpoint& checkpoint) {
 
 static Tree copy_tree(Transaction& db) { return db.tree(); }
 
+// Never an older one in the place of a newer: two may be under way at once.
+void Ledger::keep(const Checkpoint& checkpoint) {
+  if (!keep_ || checkpoint.size < kept_) return;
+  keep_(checkpoint);
+  kept_ = checkpoint.size;
+}
+
 Task<Checkpoint> Ledger::checkpoint(Signer signer, WithCheckpoint then) {
   Tree tree = co_await transact(&copy_tree);
   auto read_and_sign = [this, &tree, &signer, &then](Reader& db) {
@@ -168,8 +185,10 @@ Task<Checkpoint> Ledger::checkpoint(Signer signer, WithCheckpoint then) {
     return out;
   };
   Checkpoint out = co_await read(read_and_sign);
-  auto keep = [&out](Transaction& db) { store(db, out); };
-  co_await transact(keep);
+  auto keep_inside = [&out](Transaction& db) { store(db, out); };
+  co_await transact(keep_inside);
+  auto keep_apart = [this, &out](Reader&) { keep(out); };
+  co_await read(keep_apart);
   co_return out;
 }
 
@@ -181,12 +200,26 @@ Checkpoint Ledger::checkpoint_now(const Signer& signer, const WithCheckpoint& th
     return made;
   });
   transact_now([&](Transaction& db) { store(db, out); });
+  read_now([&](Reader&) { keep(out); });
   return out;
 }
 
 bool checkpoint_due(Reader& db, std::uint64_t every) {
   auto covered = db.value<std::uint64_t>("SELECT coalesce(max(size), 0) FROM checkpoint");
   return journal_size(db) - covered.value_or(0) >= every;
+}
+
+// Any commit finds out.
+static void nothing(Transaction&) {}
+
+Task<void> Ledger::look() { return transact(&nothing); }
+
+void Ledger::settle() {
+  transact_now([this](Transaction& db) { head_file_.begin(Head(db.tree().size(), db.tree().root())); });
+}
+
+void note_anchor(Transaction& db, const std::string& kind) {
+  db.journal(Actor("station"), "ledger.anchor", {{"kind", kind}});
 }
 
 static bool nonce_char(char c) {

@@ -2,8 +2,10 @@
 // never BEGIN.
 //
 // Faults: ledger.exists, ledger.missing, ledger.locked (another process has it), ledger.newer
-// (made by a newer Mintmark), ledger.tampered (argument `what`), ledger.busy, ledger.failed,
-// ledger.duplicate (a unique value is taken), disk.full, journal.too_long.
+// (made by a newer Mintmark), ledger.tampered (argument `what`), ledger.rolled_back (an older copy),
+// ledger.anchor_missing, ledger.anchor_unreadable (where), ledger.replaced (path; while it was
+// open), ledger.busy, ledger.failed, ledger.duplicate (a unique value is taken), disk.full,
+// journal.too_long.
 #pragma once
 
 #include <sqlite3.h>
@@ -17,6 +19,7 @@
 #include <vector>
 
 #include "station/ledger/checkpoint.hpp"
+#include "station/ledger/head.hpp"
 #include "station/ledger/queue.hpp"
 #include "station/ledger/sqlite.hpp"
 #include "station/ledger/tree.hpp"
@@ -108,14 +111,18 @@ class Ledger {
   static void create(const std::string& path, Birth birth);
 
   // Locks, opens, migrates, and refuses what is not as it was left: application id, schema and
-  // triggers against schema.sql, the last checkpoint against its frontier and signature, and the
-  // journal since then. The Ledger must go before the io_context of those who await it.
-  explicit Ledger(const std::string& path);
+  // triggers against schema.sql, the journal against every checkpoint and the head beside the
+  // ledger, every row against the journal (audit.hpp). `restored` asks for no head: what is opened
+  // may be an older copy. The Ledger must go before the io_context of those who await it.
+  enum class Opening { newest, restored };
+  explicit Ledger(const std::string& path, Opening opening = Opening::newest);
   ~Ledger();
   Ledger(const Ledger&) = delete;
   Ledger& operator=(const Ledger&) = delete;
 
   const Birth& birth() const { return birth_; }
+  // The kind of anchor as the journal had it when the ledger was opened; empty: none yet.
+  const std::string& anchor() const { return anchor_; }
 
   // Runs `work(Transaction&)` on the one writer thread. Whatever waits there shares one commit;
   // each closure has its own savepoint, so an exception undoes that closure alone and goes to its
@@ -147,12 +154,22 @@ class Ledger {
   using WithCheckpoint = std::function<void(Reader&, const Checkpoint&)>;
   Task<Checkpoint> checkpoint(Signer signer, WithCheckpoint then = {});
   Checkpoint checkpoint_now(const Signer& signer, const WithCheckpoint& then = {});
+  // Faults where it is not ours any more, as any change would.
+  Task<void> look();
+  // What was opened as restored is the newest from here on.
+  void settle();
+  // What keeps each checkpoint apart from the ledger from here on, once it is durable; on the
+  // reader's thread. What it throws is the caller's of checkpoint().
+  using Keep = std::function<void(const Checkpoint&)>;
+  void anchor_by(Keep keep) { keep_ = std::move(keep); }
 
  private:
   using Write = Job<Transaction>;
   void serve_writes(std::vector<std::shared_ptr<Write>>& batch);
   bool commit_group(std::vector<std::shared_ptr<Write>>& batch);
   void serve_reads(std::vector<std::shared_ptr<Job<Reader>>>& batch);
+  void begin_alone();
+  void keep(const Checkpoint& checkpoint);
 
   struct Lock {
     explicit Lock(const std::string& path);
@@ -164,14 +181,22 @@ class Ledger {
   Lock lock_;
   sqlite::Database writer_;
   Birth birth_;
-  Tree tree_;  // the writer thread's
+  Tree tree_;  // the writer thread's, as is all up to the reader
+  HeadFile head_file_;
+  std::int64_t data_version_ = 0;
+  std::string anchor_;
   sqlite::Database reader_;
+  OpenFiles files_;           // the writer thread's
+  std::uint64_t kept_ = 0;    // the reader thread's: the size anchored last
+  Keep keep_;
   Queue<Transaction> writes_;
   Queue<Reader> reads_;
 };
 
 // For the policy "a checkpoint every N entries": true once N entries wait for one.
 bool checkpoint_due(Reader& db, std::uint64_t every);
+// Journals the kind of anchor ("token", "file") from here on.
+void note_anchor(Transaction& db, const std::string& kind);
 // An auditor's nonce (1 to 128 of A-Z a-z 0-9 + / = _ . -), covered by the next checkpoint. Fault
 // "audit.nonce_malformed".
 std::uint64_t note_nonce(Transaction& db, const Actor& actor, const std::string& nonce);

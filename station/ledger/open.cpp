@@ -9,8 +9,8 @@
 #include <cstring>
 #include <filesystem>
 
+#include "station/ledger/audit.hpp"
 #include "station/ledger/ledger.hpp"
-#include "station/ledger/signers.hpp"
 #include "station/words/clock.hpp"
 #include "station/words/crypto.hpp"
 #include "station/words/fault.hpp"
@@ -22,8 +22,6 @@ std::string_view schema_files(std::string_view path);
 }
 
 namespace {
-
-Fault tampered(const std::string& what) { return Fault("ledger.tampered", {{"what", what}}); }
 
 std::string migration(int version) {
   std::string number = std::to_string(version);
@@ -106,11 +104,11 @@ void check_schema(sqlite::Database& db) {
                                 std::back_inserter(odd));
   if (odd.empty()) return;
   auto first = odd.front().find(' ');
-  throw tampered(odd.front().substr(0, odd.front().find(' ', first + 1)));
+  throw tampered_with(odd.front().substr(0, odd.front().find(' ', first + 1)));
 }
 
 void check_and_migrate(sqlite::Database& db) {
-  if (pragma(db, "application_id") != schema::kApplicationId) throw tampered("application id");
+  if (pragma(db, "application_id") != schema::kApplicationId) throw tampered_with("application id");
   int version = pragma(db, "user_version");
   if (version > schema::newest())
     throw Fault("ledger.newer", {{"version", std::to_string(version)}});
@@ -122,7 +120,7 @@ Birth load_birth(Reader& db) {
   auto row = db.query(
       "SELECT station, ledger, demo, owner_key, kcv, journal_key, ca, token, created_by, "
       "created_at FROM birth");
-  if (!row.step()) throw tampered("birth");
+  if (!row.step()) throw tampered_with("birth");
   Birth out;
   out.station = row.get<std::string>(0);
   out.ledger = row.get<std::string>(1);
@@ -151,43 +149,6 @@ void save_birth(Transaction& db, const Birth& birth) {
               {"journal_key", verifier_key(birth.station, birth.journal_key)},
               {"ca_sha256", birth.ca.empty() ? "" : hex(sha256(birth.ca))},
               {"token", birth.token}});
-}
-
-// The newest checkpoint's tree, if the row is what the token signed.
-Tree load_checkpoint(Reader& db, const Birth& birth) {
-  auto row =
-      db.query("SELECT size, root, note, frontier FROM checkpoint ORDER BY size DESC LIMIT 1");
-  if (!row.step()) return {};
-  auto size = row.get<std::uint64_t>(0);
-  auto tree = Tree::restore(size, row.get<Bytes>(3));
-  Bytes note = row.get<Bytes>(2);
-  auto opened = signers::opened(db, text(note));
-  bool good = tree && opened && opened->size == size && opened->root == tree->root() &&
-              opened->root == row.get<Digest>(1) && opened->origin == origin_of(birth.station);
-  if (!good) throw tampered("checkpoint of size " + std::to_string(size));
-  return *tree;
-}
-
-bool is_entry(View bytes, std::uint64_t seq, const std::string& station) {
-  auto json = Json::parse(bytes.begin(), bytes.end(), nullptr, false);
-  return json.is_object() && json.value("seq", Json()) == Json(seq) &&
-         json.value("station", Json()) == Json(station);
-}
-
-// Reads what came after the checkpoint: gapless, ours, and no less than was signed.
-Tree load_tree(Reader& db, const Birth& birth) {
-  Tree tree = load_checkpoint(db, birth);
-  std::uint64_t size = journal_size(db);
-  if (size < tree.size() || size == 0) throw tampered("journal: entries are missing at the end");
-  if (db.value<std::uint64_t>("SELECT min(seq) FROM journal") != 0u)
-    throw tampered("journal: entries are missing at the start");
-  journal_entries(db, tree.size(), size, [&](std::uint64_t seq, View bytes) {
-    if (seq != tree.size() || !is_entry(bytes, seq, birth.station))
-      throw tampered("journal entry " + std::to_string(tree.size()));
-    tree.append(bytes);
-    return true;
-  });
-  return tree;
 }
 
 const std::string& must_exist(const std::string& path) {
@@ -250,21 +211,36 @@ static Birth open_with_care(sqlite::Database& db) {
   return load_birth(reader);
 }
 
-static Tree tree_of(sqlite::Database& db, const Birth& birth) {
+static Audited audited(sqlite::Database& db, const Birth& birth, const std::optional<Head>& head) {
+  db.exec("BEGIN");
   Reader reader(db);
-  return load_tree(reader, birth);
+  Audited out = audit(reader, birth, head);
+  db.exec("COMMIT");
+  return out;
 }
 
 static constexpr std::size_t kLargestGroup = 128;
 
-Ledger::Ledger(const std::string& path)
+Ledger::Ledger(const std::string& path, Opening opening)
     : lock_(path),
       writer_(path, sqlite::Database::Mode::read_write),
       birth_(open_with_care(writer_)),
-      tree_(tree_of(writer_, birth_)),
+      head_file_(path),
       reader_(path, sqlite::Database::Mode::read_only),
+      files_(path),
       writes_(kLargestGroup, [this](auto& batch) { serve_writes(batch); }),
-      reads_(kLargestGroup, [this](auto& batch) { serve_reads(batch); }) {}
+      reads_(kLargestGroup, [this](auto& batch) { serve_reads(batch); }) {
+  // Nobody has handed the two threads anything yet.
+  std::optional<Head> head;
+  if (opening == Opening::newest) head = head_file_.read();
+  Audited found = audited(writer_, birth_, head);
+  if (opening == Opening::newest && !head && !found.anchor.empty())
+    throw Fault("ledger.anchor_missing", {{"where", path + ".head"}});
+  tree_ = std::move(found.tree);
+  anchor_ = std::move(found.anchor);
+  data_version_ = writer_.data_version();
+  if (opening == Opening::newest) head_file_.begin(Head(tree_.size(), tree_.root()));
+}
 
 Ledger::~Ledger() = default;
 

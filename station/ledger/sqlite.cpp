@@ -137,4 +137,9 @@ void Database::script(std::string_view sql) {
   if (rc != SQLITE_OK) throw fault(handle_, rc, "script");
 }
 
+std::int64_t Database::data_version() {
+  Statement row = query("PRAGMA data_version");
+  return row.step() ? row.get<std::int64_t>(0) : 0;
+}
+
 }  // namespace mintmark::sqlite

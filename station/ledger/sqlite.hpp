@@ -129,6 +129,8 @@ class Database {
   void script(std::string_view sql);  // several statements, no arguments
   std::int64_t changes() const { return sqlite3_changes64(handle_); }
   std::int64_t last_id() const { return sqlite3_last_insert_rowid(handle_); }
+  // Another value than before: some other connection has changed the database.
+  std::int64_t data_version();
   bool in_transaction() const { return sqlite3_get_autocommit(handle_) == 0; }
   sqlite3* handle() const { return handle_; }
 

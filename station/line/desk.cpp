@@ -21,6 +21,8 @@ namespace mintmark {
 
 namespace {
 
+constexpr std::chrono::milliseconds kLedgerPause{2000};
+
 void check_digest(const char* code, View bytes, const std::string& wanted,
                   const std::string& what) {
   if (hex(sha256(bytes)) != wanted) throw Fault(code, {{"what", what}});
@@ -211,6 +213,25 @@ Task<void> Line::Impl::catch_up() {
     if (TokenWatch::concerns(*fault)) token_.report(*fault);
   }
   co_await checkpoint_when_due();
+}
+
+// Every commit looks whether the ledger is still ours; this is for the time when there is none.
+Task<void> Line::Impl::watch_ledger() {
+  Event pause(executor_);
+  while (!lost_) {
+    co_await pause.wait_past(pause.count(), kLedgerPause);
+    std::optional<Fault> fault;
+    try {
+      co_await services_.ledger->look();
+    } catch (const Fault& f) {
+      fault = f;
+    }
+    if (fault && (fault->code() == "ledger.replaced" || fault->code() == "ledger.tampered"))
+      lost_ = fault;
+  }
+  spdlog::critical("the station stops issuing: {}", lost_->what());
+  publish("station", station());
+  changed_.notify();
 }
 
 Task<Lot> Line::Impl::set_lot(Actor actor, std::string id, bool paused) {

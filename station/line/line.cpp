@@ -60,6 +60,7 @@ void Line::Impl::start() { spawn(begin_work(), "start"); }
 Task<void> Line::Impl::begin_work() {
   co_await refresh();
   spawn(token_.run(), "token");
+  spawn(watch_ledger(), "ledger");
   co_await catch_up();
   co_await resume_labels();
   for (Bench& bench : benches_) spawn(serve(bench), "slot");

@@ -61,6 +61,7 @@ class Line::Impl : public std::enable_shared_from_this<Line::Impl> {
   Task<void> destroy_left_keys();
   void token_turned();
   Task<void> catch_up();
+  Task<void> watch_ledger();
   std::string binding(const Passage& passage, const std::string& unit) const;
   std::shared_ptr<Passage> passage_of(const std::string& run) const;
   const Product& product_of(const Lot& lot);
@@ -93,6 +94,7 @@ class Line::Impl : public std::enable_shared_from_this<Line::Impl> {
   std::vector<Lot> lots_;
   std::map<std::string, Product> products_;  // by lot, whose product never changes
   std::optional<std::string> stopped_;
+  std::optional<Fault> lost_;  // the ledger is not ours any more
   std::deque<std::chrono::steady_clock::time_point> passes_;  // within the last hour
   std::uint64_t last_event_ = 0;
   std::uint64_t next_listener_ = 0;

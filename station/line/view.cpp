@@ -79,7 +79,7 @@ Json Line::Impl::station() const {
     if (!lot.pause_code.empty()) entry["code"] = lot.pause_code;
     out["lots"].push_back(std::move(entry));
   }
-  out["stopped"] = stopped_ ? Json(*stopped_) : Json();
+  out["stopped"] = lost_ ? Json(lost_->code()) : stopped_ ? Json(*stopped_) : Json();
   out["token"] = token_.away() ? "away" : "ok";
   out["token_code"] = token_.away() ? Json(token_.fault()->code()) : Json();
   out["units_per_hour"] = passes_.size();

@@ -61,7 +61,9 @@ class Station {
         watchdog_(io_),
         signals_(io_, SIGTERM, SIGINT) {
     must_belong_together(vault_, ledger_.birth(), config);
+    must_be_anchored(vault_, ledger_);
     use_signers(vault_, ledger_);
+    anchor_from_here(vault_, ledger_);
     desk_.station = ledger_.birth().station;
     desk_.demo = ledger_.birth().demo;
     desk_.owner_key = ledger_.birth().owner_key;

@@ -159,6 +159,7 @@ InitResult init_station(const Config& config, const InitOptions& options) {
     // The key is the ledger's from now on: only its certificate is taken later.
     if (owner_signs) signers::add(db, actor, "ca", vault.ca_public_point());
   });
+  anchor_from_here(vault, ledger);
   files.keep();
   return result;
 }

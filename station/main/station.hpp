@@ -1,6 +1,7 @@
 // A station as files and token: made once, opened at every start, examined by `doctor`.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -49,6 +50,13 @@ void use_signers(Vault& vault, Ledger& ledger);
 // "token.foreign" (what). Also Fault "station.not_demo" where a scanner is simulated on a ledger
 // that was not born as a demo.
 void must_belong_together(Vault& vault, const Birth& birth, const Config& config);
+
+// The token's anchor, where it has one: a checkpoint that this ledger must know. Faults
+// "ledger.rolled_back", "ledger.anchor_missing", "ledger.anchor_unreadable".
+std::optional<Head> must_be_anchored(Vault& vault, Ledger& ledger);
+// A checkpoint of the journal as it is, kept in the token if that takes it, and so every one that
+// follows. The journal says which kind of anchor the station has. The vault outlives the ledger.
+void anchor_from_here(Vault& vault, Ledger& ledger);
 
 // What can be seen without token and ledger: clock, disk, ports, labels.
 std::vector<Check> check_surroundings(const Config& config);

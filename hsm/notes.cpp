@@ -1,0 +1,57 @@
+// Notes that the token keeps for the station: private data objects (PKCS#11 v2.40 section 4.5).
+#include <algorithm>
+
+#include "hsm/vault_state.hpp"
+
+namespace mintmark {
+
+using pkcs11::Attributes;
+using pkcs11::Connection;
+using pkcs11::Session;
+
+static Attributes note_named(const std::string& label) {
+  Attributes out;
+  out.number(CKA_CLASS, CKO_DATA).flag(CKA_TOKEN, true).bytes(CKA_LABEL, view(label));
+  return out;
+}
+
+std::vector<Bytes> Vault::notes(const std::string& label) {
+  return state_->link.run(pkcs11::Link::Repeat::yes, [&](Connection&, Session& session) {
+    std::vector<Bytes> out;
+    for (CK_OBJECT_HANDLE note : session.find(note_named(label)))
+      out.push_back(session.attribute(note, CKA_VALUE).value_or(Bytes{}));
+    return out;
+  });
+}
+
+static bool is_kept(const std::vector<Bytes>& notes, View text) {
+  return std::any_of(notes.begin(), notes.end(), [&](const Bytes& n) { return equal(n, text); });
+}
+
+static void destroy_all_but_one(Session& session, const std::string& label, View text) {
+  bool kept = false;
+  for (CK_OBJECT_HANDLE note : session.find(note_named(label))) {
+    bool it = equal(session.attribute(note, CKA_VALUE).value_or(Bytes{}), text);
+    if (it && !kept)
+      kept = true;
+    else
+      session.destroy(note);
+  }
+}
+
+// The new one is there, and on the disk, before the old one goes: a crash leaves both.
+void Vault::keep_note(const std::string& label, View text) {
+  Attributes fresh = note_named(label);
+  fresh.flag(CKA_PRIVATE, true).flag(CKA_MODIFIABLE, false).bytes(CKA_VALUE, text);
+  if (!is_kept(notes(label), text))
+    state_->change([&](Connection&, Session& session) { session.create(fresh); });
+  std::vector<Bytes> kept = notes(label);
+  if (!is_kept(kept, text))
+    throw Fault("token.refused", {{"call", "C_CreateObject"}, {"rv", "the object is not there"}});
+  if (kept.size() > 1)
+    state_->change([&](Connection&, Session& session) {
+      destroy_all_but_one(session, label, text);
+    });
+}
+
+}  // namespace mintmark
