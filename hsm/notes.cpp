@@ -1,4 +1,5 @@
-// Notes that the token keeps for the station: private data objects (PKCS#11 v2.40 section 4.5).
+// What the token holds beside the station's keys: notes, which are private data objects (PKCS#11
+// v2.40 section 4.5), and the keys of lots.
 #include <algorithm>
 
 #include "hsm/vault_state.hpp"
@@ -20,6 +21,19 @@ std::vector<Bytes> Vault::notes(const std::string& label) {
     std::vector<Bytes> out;
     for (CK_OBJECT_HANDLE note : session.find(note_named(label)))
       out.push_back(session.attribute(note, CKA_VALUE).value_or(Bytes{}));
+    return out;
+  });
+}
+
+std::vector<std::string> Vault::lot_keys() {
+  Attributes secret;
+  secret.number(CKA_CLASS, CKO_SECRET_KEY).flag(CKA_TOKEN, true);
+  return state_->link.run(pkcs11::Link::Repeat::yes, [&](Connection&, Session& session) {
+    std::vector<std::string> out;
+    for (CK_OBJECT_HANDLE key : session.find(secret)) {
+      Bytes label = session.attribute(key, CKA_LABEL).value_or(Bytes{});
+      if (text(label).starts_with("mintmark-lot-")) out.emplace_back(text(label));
+    }
     return out;
   });
 }
@@ -49,9 +63,8 @@ void Vault::keep_note(const std::string& label, View text) {
   if (!is_kept(kept, text))
     throw Fault("token.refused", {{"call", "C_CreateObject"}, {"rv", "the object is not there"}});
   if (kept.size() > 1)
-    state_->change([&](Connection&, Session& session) {
-      destroy_all_but_one(session, label, text);
-    });
+    state_->change(
+        [&](Connection&, Session& session) { destroy_all_but_one(session, label, text); });
 }
 
 }  // namespace mintmark

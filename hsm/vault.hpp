@@ -69,6 +69,7 @@ struct TokenReport {
   // are files.
   bool is_soft = true;
   std::vector<KeyReport> keys;
+  std::vector<Bytes> anchors;  // notes "mintmark-anchor"; of inspect() only
 };
 
 using Iv = std::array<std::uint8_t, 12>;  // a 96-bit big-endian counter, the caller's
@@ -114,6 +115,7 @@ class Vault {
   void create_lot_key(const std::string& label);
   bool has_lot_key(const std::string& label);
   void destroy_lot_key(const std::string& label);
+  std::vector<std::string> lot_keys();  // labels "mintmark-lot-..."
 
   // 32 bytes that only this token derives of `context`: HMAC-SHA-256 under a key of its own, which
   // no station has unless it was made for products that ask for it. Fault("token.key", "missing").
@@ -152,6 +154,7 @@ class Vault {
   // Texts that the token keeps for the station under a label, in private data objects: more than
   // one after a crash while one took another's place. Fault("token.refused") by a token that takes
   // no such object.
+  static constexpr const char* kAnchor = "mintmark-anchor";  // the ledger's newest checkpoint
   std::vector<Bytes> notes(const std::string& label);
   void keep_note(const std::string& label, View text);  // in the place of the others
 

@@ -62,5 +62,6 @@ int main(int argc, char** argv) {
   mintmark::add_key_commands(app, context);
   mintmark::add_watch_command(app, context);
   mintmark::add_export_commands(app, context);
+  mintmark::add_ledger_commands(app, context);
   return run(app, argc, argv, context);
 }

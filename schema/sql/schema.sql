@@ -390,6 +390,15 @@ CREATE TABLE escrow (
   at TEXT NOT NULL
 ) STRICT;
 
+-- What a ledger that was lost had given out, and the older copy in its place did not know of.
+-- kind: order, serial, mac, or fingerprint ("<scope>:<hex>"). seq: of the journal entry.
+CREATE TABLE spent (
+  kind TEXT NOT NULL CHECK (kind IN ('order', 'serial', 'mac', 'fingerprint')),
+  value TEXT NOT NULL,
+  seq INTEGER NOT NULL REFERENCES journal (seq),
+  PRIMARY KEY (kind, value)
+) STRICT;
+
 -- For ever: no row is changed, removed or replaced. The insert guards stop INSERT OR REPLACE, which
 -- delete triggers alone do not see on a connection without recursive_triggers.
 CREATE TRIGGER birth_no_update BEFORE UPDATE ON birth
@@ -525,6 +534,22 @@ BEGIN SELECT RAISE(ABORT, 'escrow: exists'); END;
 CREATE TRIGGER signer_next BEFORE INSERT ON signer
 WHEN NEW.generation > 1 AND NEW.generation <> (SELECT coalesce(max(generation), 1) + 1 FROM signer WHERE role = NEW.role)
 BEGIN SELECT RAISE(ABORT, 'signer: not the next generation'); END;
+CREATE TRIGGER spent_no_update BEFORE UPDATE ON spent
+BEGIN SELECT RAISE(ABORT, 'spent: for ever'); END;
+CREATE TRIGGER spent_no_delete BEFORE DELETE ON spent
+BEGIN SELECT RAISE(ABORT, 'spent: for ever'); END;
+CREATE TRIGGER spent_no_replace BEFORE INSERT ON spent
+WHEN EXISTS (SELECT 1 FROM spent WHERE kind = NEW.kind AND value = NEW.value)
+BEGIN SELECT RAISE(ABORT, 'spent: exists'); END;
+CREATE TRIGGER order_not_spent BEFORE INSERT ON orders
+WHEN EXISTS (SELECT 1 FROM spent WHERE kind = 'order' AND value = NEW.id)
+BEGIN SELECT RAISE(ABORT, 'orders: exists'); END;
+CREATE TRIGGER admission_not_spent BEFORE INSERT ON admission
+WHEN EXISTS (SELECT 1 FROM spent WHERE (kind = 'serial' AND value = NEW.serial) OR (kind = 'mac' AND value = NEW.mac))
+BEGIN SELECT RAISE(ABORT, 'admission: exists'); END;
+CREATE TRIGGER fingerprint_not_spent BEFORE INSERT ON fingerprint
+WHEN EXISTS (SELECT 1 FROM spent WHERE kind = 'fingerprint' AND value = NEW.scope || ':' || lower(hex(NEW.value)))
+BEGIN SELECT RAISE(ABORT, 'fingerprint: exists'); END;
 
 -- Kept: rows are never removed or replaced, and what a row is about never changes.
 CREATE TRIGGER lot_no_delete BEFORE DELETE ON lot

@@ -109,6 +109,8 @@ void Facts::take(std::uint64_t seq, const Json& entry) {
   std::string type = text_of(entry, "type");
   if (seq == 0 && type != "ledger.birth") find(at(seq) + "the first entry is not the birth");
   if (type == "ledger.birth") birth(seq, entry);
+  if (type == "ledger.anchor") anchor = text_of(entry, "kind");
+  if (type == "ledger.recover") ++recoveries;
   if (type == "credential.mint") mint(seq, entry);
   if (type == "decoy.burn")
     fingerprint(seq, number_of(entry, "scope"), text_of(entry, "fingerprint"));

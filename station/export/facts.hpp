@@ -35,6 +35,8 @@ class Facts {
   std::vector<std::string> ca_sha256;
   std::set<std::string> issuer_sha256;
   bool demo = false;
+  std::string anchor;  // the last kind that the journal names
+  int recoveries = 0;
   bool issues(const std::string& digest) const {
     return std::find(ca_sha256.begin(), ca_sha256.end(), digest) != ca_sha256.end();
   }

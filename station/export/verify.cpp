@@ -71,6 +71,8 @@ class Verification {
     check_denial_lists();
     report_.fingerprints = facts_.fingerprints();
     report_.demo = facts_.demo;
+    report_.anchor = facts_.anchor;
+    report_.recoveries = facts_.recoveries;
     return std::move(report_);
   }
 

@@ -26,6 +26,8 @@ struct VerifyReport {
   std::uint64_t passed = 0;
   std::uint64_t keyed = 0;            // units whose password was derived under a token key
   std::uint64_t certificates = 0;     // files in certs/
+  std::string anchor;                 // what an older ledger is known by: token, file, or nothing
+  int recoveries = 0;                 // how often the ledger was one that had been put back
   bool demo = false;                  // the ledger was born as a demo
   std::vector<SymbolReport> symbols;  // of each password of each closed lot
   std::vector<std::string> findings;  // in plain words, each naming its entry, row or file

@@ -20,6 +20,7 @@ std::string text_after(std::string_view bytes, std::string_view key) {
 // Every entry begins with these keys, and quotes inside of a text are escaped: what stands in plain
 // sight is the key itself.
 constexpr std::string_view kType = ",\"type\":\"", kRun = "\",\"run\":\"";
+constexpr std::string_view kStep = ",\"step\":\"", kResult = ",\"result\":\"";
 
 // The checkpoints that were kept, each held against the tree when it has grown to its size.
 class Checkpoints {
@@ -68,8 +69,8 @@ bool is_entry(const sqlite::Statement& row, std::uint64_t seq, const std::string
 }
 
 Fault rolled_back(const Head& anchor, std::uint64_t known) {
-  return Fault("ledger.rolled_back", {{"anchored", std::to_string(anchor.size)},
-                                      {"known", std::to_string(known)}});
+  return Fault("ledger.rolled_back",
+               {{"anchored", std::to_string(anchor.size)}, {"known", std::to_string(known)}});
 }
 
 Json fields_of(std::string_view bytes, std::uint64_t seq) {
@@ -85,7 +86,7 @@ void must_be_at_head(const Tree& tree, const std::optional<Head>& head) {
 
 }  // namespace
 
-Audited audit(Reader& db, const Birth& birth, const std::optional<Head>& head) {
+Audited audit(Reader& db, const Birth& birth, const std::optional<Head>& head, bool with_rows) {
   Audited out;
   AuditRows rows(db, birth);
   Checkpoints checkpoints(db, birth);
@@ -99,12 +100,18 @@ Audited audit(Reader& db, const Birth& birth, const std::optional<Head>& head) {
     checkpoints.grown(out.tree);
     must_be_at_head(out.tree, head);
     auto type = row.get<std::string>(1);
-    if (AuditRows::knows(type)) rows.entry(seq, type, fields_of(text(bytes), seq));
+    // Every third entry is of this type, and what it says is read without more ado.
+    if (!with_rows) continue;
+    if (type == "step.end")
+      rows.step_end(seq, text_after(text(bytes), kRun), text_after(text(bytes), kStep),
+                    text_after(text(bytes), kResult));
+    else if (AuditRows::knows(type))
+      rows.entry(seq, type, fields_of(text(bytes), seq));
   }
   checkpoints.must_be_over();
   if (out.tree.size() == 0) throw tampered_with("journal: entries are missing at the end");
   if (head && head->size > out.tree.size()) throw rolled_back(*head, out.tree.size());
-  rows.finish();
+  if (with_rows) rows.finish();
   out.entries = out.tree.size();
   out.rows = rows.rows();
   out.anchor = rows.anchor();

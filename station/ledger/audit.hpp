@@ -2,8 +2,8 @@
 // checkpoint, and names the first row that is missing, differs, or that no entry knows.
 //
 // Not in the journal, and so not audited: symbol counts of an open lot, sealed copies (a seal that
-// was changed does not open), escrowed copies, wrong passwords in a row, tokens of people who are no
-// officers, and what only helps the line along (slots' streaks, attempts' arguments).
+// was changed does not open), escrowed copies, wrong passwords in a row, tokens of people who are
+// no officers, and what only helps the line along (slots' streaks, attempts' arguments).
 #pragma once
 
 #include <optional>
@@ -20,9 +20,10 @@ struct Audited {
   std::string anchor;  // "token" or "file", as journalled last; empty before the first
 };
 
-// `head`: what must be in it, too. Faults "ledger.tampered" (what), "ledger.rolled_back" (size,
-// known: of the anchor) where the journal does not contain the head.
-Audited audit(Reader& db, const Birth& birth, const std::optional<Head>& head);
+// `head`: what must be in it, too; without `rows` the journal alone is read. Faults
+// "ledger.tampered" (what), "ledger.rolled_back" (size, known: of the anchor) where the journal
+// does not contain the head.
+Audited audit(Reader& db, const Birth& birth, const std::optional<Head>& head, bool rows = true);
 
 Fault tampered_with(const std::string& what);  // "ledger.tampered"
 

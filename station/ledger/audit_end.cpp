@@ -19,10 +19,9 @@ void AuditRows::finish_lots() {
     auto is = db_->query(kLotRow, id);
     bool good = is.step() && is.get<std::string>(0) == lot.order &&
                 is.get<std::string>(1) == lot.seal_key && is.get<std::string>(2) == lot.state &&
-                is.get<std::string>(3) == lot.pause_code &&
-                is.get<std::int64_t>(4) == lot.number && is.get<std::int64_t>(5) == lot.quantity &&
-                is.get<std::int64_t>(6) == lot.spares && is.get<std::int64_t>(7) == lot.admitted &&
-                is.get<std::int64_t>(8) >= lot.seals;
+                is.get<std::string>(3) == lot.pause_code && is.get<std::int64_t>(4) == lot.number &&
+                is.get<std::int64_t>(5) == lot.quantity && is.get<std::int64_t>(6) == lot.spares &&
+                is.get<std::int64_t>(7) == lot.admitted && is.get<std::int64_t>(8) >= lot.seals;
     if (!good) throw at_the_end("lot " + id);
   }
   for (const auto& [id, run] : open_) check_run(id, run, "", "");
@@ -53,8 +52,8 @@ void AuditRows::finish_units() {
   while (is.step()) {
     auto id = is.get<std::int64_t>(0);
     auto at = static_cast<std::size_t>(id);
-    int minted = at < mints_.size() ? mints_[at] : 0;
-    if (is.get<bool>(2) != quarantined_.contains(id) || is.get<int>(3) != minted)
+    std::uint32_t minted = at < mints_.size() ? mints_[at] : 0;
+    if (is.get<bool>(2) != quarantined_.contains(id) || is.get<std::uint32_t>(3) != minted)
       throw at_the_end("unit " + is.get<std::string>(1));
   }
   auto back = db_->query("SELECT unit, act FROM release WHERE ended_at = ''");
@@ -88,12 +87,30 @@ void AuditRows::finish_station() {
   if (paused != paused_slots_) throw at_the_end("slot");
 }
 
-static constexpr std::array kAudited = {
-    "admission", "act",         "burn",         "ca_certificate",     "certificate",  "denied",
-    "denied_second", "escrow_key", "fingerprint", "identity_key",     "label_attempt",
-    "label_event",   "lot",        "lot_template", "orders",          "pool",
-    "release",       "retired",    "roster",      "run",              "second_certificate",
-    "signer",        "unit"};
+static constexpr std::array kAudited = {"admission",
+                                        "act",
+                                        "burn",
+                                        "ca_certificate",
+                                        "certificate",
+                                        "denied",
+                                        "denied_second",
+                                        "escrow_key",
+                                        "fingerprint",
+                                        "identity_key",
+                                        "label_attempt",
+                                        "label_event",
+                                        "lot",
+                                        "lot_template",
+                                        "orders",
+                                        "pool",
+                                        "release",
+                                        "retired",
+                                        "roster",
+                                        "run",
+                                        "second_certificate",
+                                        "signer",
+                                        "spent",
+                                        "unit"};
 
 void AuditRows::finish_rows() {
   for (const std::string table : kAudited) {

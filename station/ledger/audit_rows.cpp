@@ -34,11 +34,13 @@ std::int64_t AuditRows::unit_of(const Json& entry) {
   return row("unit", source + ":" + id, "source = ? AND hw = ?", source, id);
 }
 
-AuditRows::OpenRun& AuditRows::run_of(const Json& entry) {
-  auto it = open_.find(said(entry, "run"));
-  if (it == open_.end()) throw differs("run", said(entry, "run"));
+AuditRows::OpenRun& AuditRows::open_run(const std::string& id) {
+  auto it = open_.find(id);
+  if (it == open_.end()) throw differs("run", id);
   return it->second;
 }
+
+AuditRows::OpenRun& AuditRows::run_of(const Json& entry) { return open_run(said(entry, "run")); }
 
 AuditRows::LotState& AuditRows::lot_of(const Json& entry) {
   auto it = lots_.find(said(entry, "lot"));
@@ -60,11 +62,13 @@ void AuditRows::run_contact(const Json& e) { run_of(e).attempts = e.at("attempt"
 
 void AuditRows::run_back(const Json& e) { run_of(e).next = e.at("to").get<std::string>(); }
 
-void AuditRows::step_end(const Json& e) {
-  OpenRun& run = run_of(e);
-  auto step = step_from(said(e, "step"));
-  std::string result = e.at("result");
-  if (!step) throw differs("run", said(e, "run"));
+void AuditRows::step_end(std::uint64_t seq, const std::string& id, const std::string& word_of_step,
+                         const std::string& result) {
+  seq_ = seq;
+  type_ = "step.end";
+  OpenRun& run = open_run(id);
+  auto step = step_from(word_of_step);
+  if (!step) throw differs("run", id);
   if (result != "failed") run.next = word(after(*step));
   if (*step != Step::reset_check) return;
   run.reset_check = result;
@@ -146,15 +150,16 @@ void AuditRows::certificate_issue(const Json& e) {
   std::string digest = e.at("sha256");
   std::int64_t id = row("certificate", digest, "sha256 = ? AND serial = ? AND run = ?",
                         bytes_in(e, "sha256"), said(e, "serial"), said(e, "run"));
-  Bytes der = db_->value<Bytes>("SELECT der FROM certificate WHERE rowid = ?", id).value_or(Bytes{});
+  Bytes der =
+      db_->value<Bytes>("SELECT der FROM certificate WHERE rowid = ?", id).value_or(Bytes{});
   if (hex(sha256(der)) != digest) throw differs("certificate", digest);
 }
 
 void AuditRows::certificate_second(const Json& e) {
   row("second_certificate", said(e, "sha256"),
-      "seq = ? AND profile = ? AND key = (SELECT fingerprint FROM identity_key k JOIN run r ON "
-      "r.spki = k.spki WHERE r.id = ?)",
-      seq_, said(e, "profile"), said(e, "run"));
+      "seq = ? AND profile = ? AND key = (SELECT id FROM fingerprint WHERE scope = 0 AND value = "
+      "?)",
+      seq_, said(e, "profile"), bytes_in(e, "spki_sha256"));
 }
 
 void AuditRows::certificate_deny(const Json& e) {
@@ -188,7 +193,8 @@ void AuditRows::credential_burn(const Json& e) {
   for (const Json& print : e.at("fingerprints")) {
     auto value = from_hex(print.get<std::string>()).value_or(Bytes{});
     auto burnt = db_->query(
-        "SELECT b.rowid FROM fingerprint f JOIN burn b ON b.fingerprint = f.id WHERE f.unit = ? AND "
+        "SELECT b.rowid FROM fingerprint f JOIN burn b ON b.fingerprint = f.id WHERE f.unit = ? "
+        "AND "
         "f.value = ? AND b.reason = ? AND b.actor = ?",
         unit, value, said(e, "reason"), said(e, "actor"));
     if (!burnt.step()) throw differs("burn", print.get<std::string>());

@@ -31,6 +31,8 @@ class AuditRows {
 
   static bool knows(std::string_view type);
   void entry(std::uint64_t seq, const std::string& type, const Json& fields);
+  void step_end(std::uint64_t seq, const std::string& run, const std::string& step,
+                const std::string& result);
   void finish();  // what stands at the end, and rows that no entry knows
   std::uint64_t rows() const;
   const std::string& anchor() const { return anchor_; }
@@ -72,11 +74,13 @@ class AuditRows {
   Fault differs(const std::string& table, const std::string& key) const;
   std::int64_t unit_of(const Json& entry);
   OpenRun& run_of(const Json& entry);
+  OpenRun& open_run(const std::string& id);
   LotState& lot_of(const Json& entry);
 
   // One for each type that changes a table.
   void birth(const Json& e);
   void anchor(const Json& e);
+  void spent(const Json& e);
   void order_accept(const Json& e);
   void lot_open(const Json& e);
   void lot_state(const Json& e);
@@ -84,7 +88,6 @@ class AuditRows {
   void run_contact(const Json& e);
   void run_back(const Json& e);
   void run_end(const Json& e);
-  void step_end(const Json& e);
   void unit_admit(const Json& e);
   void unit_return(const Json& e);
   void unit_quarantine(const Json& e);
@@ -132,7 +135,7 @@ class AuditRows {
   std::vector<std::pair<std::string, std::string>> officers_;  // name, credential: newest roster
   std::set<std::string> paused_slots_;
   std::set<std::int64_t> quarantined_, returning_;  // units
-  std::vector<std::uint16_t> mints_;                // by unit
+  std::vector<std::uint32_t> mints_;                // by unit
   std::string stop_code_, anchor_;
 };
 

@@ -24,13 +24,20 @@ void AuditRows::birth(const Json& e) {
 
 void AuditRows::anchor(const Json& e) { anchor_ = e.at("kind"); }
 
+void AuditRows::spent(const Json& e) {
+  for (const Json& value : e.at("values"))
+    row("spent", value.get<std::string>(), "kind = ? AND value = ? AND seq = ?", text_in(e, "kind"),
+        value.get<std::string>(), seq_);
+}
+
 // Signed by the owner, in the very bytes that the journal names.
 static bool is_signed(Reader& db, std::string_view sql, std::int64_t rowid, const Json& e,
                       View owner_key) {
   auto is = db.query(sql, rowid);
   if (!is.step()) return false;
   Bytes bytes = is.get<Bytes>(0), signature = is.get<Bytes>(1);
-  return hex(sha256(bytes)) == text_in(e, "sha256") && base64(signature) == text_in(e, "signature") &&
+  return hex(sha256(bytes)) == text_in(e, "sha256") &&
+         base64(signature) == text_in(e, "signature") &&
          ed25519_verify(owner_key, bytes, signature);
 }
 
@@ -43,6 +50,10 @@ void AuditRows::order_accept(const Json& e) {
     throw differs("orders", id);
 }
 
+static std::string in_lot(const std::string& lot, const std::string& what) {
+  return lot + " " + what;
+}
+
 // The rows that the order's ranges make.
 void AuditRows::check_pool(const std::string& lot, const Json& order, const std::string& kind) {
   auto it = order.find(kind + "s");
@@ -53,8 +64,9 @@ void AuditRows::check_pool(const std::string& lot, const Json& order, const std:
     std::string last = item.is_string() ? first : text_in(item, "last");
     pools::Range range(first, last);
     auto count = kind == "serial" ? pools::count_serials(range) : pools::count_macs(range);
-    row("pool", lot + " " + first, "lot = ? AND kind = ? AND start = ? AND first = ? AND count = ?",
-        lot, kind, start, first, count.value_or(0));
+    row("pool", in_lot(lot, first),
+        "lot = ? AND kind = ? AND start = ? AND first = ? AND count = ?", lot, kind, start, first,
+        count.value_or(0));
     start += count.value_or(0);
   }
 }
@@ -83,10 +95,10 @@ void AuditRows::lot_open(const Json& e) {
   check_pool(id, order, "mac");
   for (const Json& one : e.at("templates")) {
     std::string place = one.at("place");
-    std::int64_t at = row("lot_template", id + " " + place, "lot = ? AND place = ?", id, place);
+    std::int64_t at = row("lot_template", in_lot(id, place), "lot = ? AND place = ?", id, place);
     auto zpl = db_->value<std::string>("SELECT zpl FROM lot_template WHERE rowid = ?", at);
     if (hex(sha256(view(zpl.value_or("")))) != text_in(one, "sha256"))
-      throw differs("lot_template", id + " " + place);
+      throw differs("lot_template", in_lot(id, place));
   }
 }
 
@@ -151,11 +163,12 @@ void AuditRows::act(const Json& e) {
   std::string id = e.at("act");
   ActState& act = acts_[id];
   if (type_ == "act.propose") {
-    std::int64_t rowid = row("act", id,
-                             "id = ? AND kind = ? AND subject = ? AND reason = ? AND proposed_by = ? "
-                             "AND expires_at = ?",
-                             id, text_in(e, "kind"), text_in(e, "subject"), text_in(e, "reason"),
-                             text_in(e, "proposed_by"), text_in(e, "expires_at"));
+    std::int64_t rowid =
+        row("act", id,
+            "id = ? AND kind = ? AND subject = ? AND reason = ? AND proposed_by = ? "
+            "AND expires_at = ?",
+            id, text_in(e, "kind"), text_in(e, "subject"), text_in(e, "reason"),
+            text_in(e, "proposed_by"), text_in(e, "expires_at"));
     auto arguments = db_->value<std::string>("SELECT arguments FROM act WHERE rowid = ?", rowid);
     if (Json::parse(arguments.value_or(""), nullptr, false) != e.at("arguments"))
       throw differs("act", id);
@@ -172,16 +185,16 @@ void AuditRows::signer_new(const Json& e) {
   std::string role = e.at("role");
   std::int64_t rowid = row("signer", role, "role = ? AND generation = ? AND since = ?", role,
                            e.at("generation").get<int>(), seq_);
-  Bytes key = db_->value<Bytes>("SELECT public FROM signer WHERE rowid = ?", rowid).value_or(Bytes{});
+  Bytes key =
+      db_->value<Bytes>("SELECT public FROM signer WHERE rowid = ?", rowid).value_or(Bytes{});
   std::string is = role == "journal" ? verifier_key(birth_->station, key) : base64(key);
   if (is != text_in(e, "public")) throw differs("signer", role);
 }
 
 void AuditRows::ca_install(const Json& e) {
   std::string digest = e.at("sha256");
-  std::int64_t rowid =
-      row("ca_certificate", digest, "sha256 = ? AND generation = ? AND since = ?",
-          from_hex(digest).value_or(Bytes{}), e.at("generation").get<int>(), seq_);
+  std::int64_t rowid = row("ca_certificate", digest, "sha256 = ? AND generation = ? AND since = ?",
+                           from_hex(digest).value_or(Bytes{}), e.at("generation").get<int>(), seq_);
   auto is = db_->query("SELECT der, issuers FROM ca_certificate WHERE rowid = ?", rowid);
   Json issuers = Json::array();
   bool good = is.step() && hex(sha256(is.get<Bytes>(0))) == digest;
@@ -201,6 +214,7 @@ const std::map<std::string_view, AuditRows::Check>& AuditRows::checks() {
   static const std::map<std::string_view, Check> all = {
       {"ledger.birth", &A::birth},
       {"ledger.anchor", &A::anchor},
+      {"ledger.spent", &A::spent},
       {"order.accept", &A::order_accept},
       {"lot.open", &A::lot_open},
       {"lot.pause", &A::lot_state},
@@ -210,7 +224,6 @@ const std::map<std::string_view, AuditRows::Check>& AuditRows::checks() {
       {"run.contact", &A::run_contact},
       {"run.back", &A::run_back},
       {"run.end", &A::run_end},
-      {"step.end", &A::step_end},
       {"unit.admit", &A::unit_admit},
       {"unit.return", &A::unit_return},
       {"unit.quarantine", &A::unit_quarantine},

@@ -9,8 +9,9 @@
 #include <charconv>
 #include <cstdio>
 #include <cstring>
-#include <filesystem>
 #include <fstream>
+
+#include "station/ledger/open.hpp"
 
 namespace mintmark {
 
@@ -57,22 +58,14 @@ static Fault unwritable(const std::string& path) {
   return Fault("ledger.failed", {{"reason", std::strerror(errno)}}, "write " + path);
 }
 
-static bool sync_folder_of(const std::string& path) {
-  std::string folder = std::filesystem::absolute(path).parent_path();
-  int fd = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  bool synced = fd >= 0 && ::fsync(fd) == 0;
-  if (fd >= 0) ::close(fd);
-  return synced;
-}
-
 void HeadFile::begin(const Head& head) {
   std::string fresh = path_ + ".new", text = head_text(head);
   fd_ = ::open(fresh.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
   bool durable = fd_ >= 0 &&
                  ::pwrite(fd_, text.data(), text.size(), 0) == static_cast<ssize_t>(text.size()) &&
-                 ::fsync(fd_) == 0 && ::rename(fresh.c_str(), path_.c_str()) == 0 &&
-                 sync_folder_of(path_);
+                 ::fsync(fd_) == 0 && ::rename(fresh.c_str(), path_.c_str()) == 0;
   if (!durable) throw unwritable(path_);
+  sync_folder(path_);
 }
 
 void HeadFile::write(const Head& head) {

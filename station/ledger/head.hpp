@@ -13,9 +13,9 @@
 
 namespace mintmark {
 
-// The journal's size and root, in `<ledger>.head`. Written after each commit and not synced: after a
-// power cut it may be older than the ledger, and never is it newer. It finds a ledger that somebody
-// put an older copy in the place of; not one whose head was put back with it.
+// The journal's size and root, in `<ledger>.head`. Written after each commit and not synced: after
+// a power cut it may be older than the ledger, and never is it newer. It finds a ledger that
+// somebody put an older copy in the place of; not one whose head was put back with it.
 struct Head {
   Head() = default;
   Head(std::uint64_t size_, const Digest& root_) : size(size_), root(root_) {}

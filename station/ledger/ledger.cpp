@@ -209,13 +209,26 @@ bool checkpoint_due(Reader& db, std::uint64_t every) {
   return journal_size(db) - covered.value_or(0) >= every;
 }
 
+bool Ledger::contains(const Head& head) {
+  auto count = [&](Reader& db) {
+    Tree tree;
+    journal_entries(db, 0, head.size, [&](std::uint64_t, View bytes) {
+      tree.append(bytes);
+      return true;
+    });
+    return tree.size() == head.size && tree.root() == head.root;
+  };
+  return read_now(count);
+}
+
 // Any commit finds out.
 static void nothing(Transaction&) {}
 
 Task<void> Ledger::look() { return transact(&nothing); }
 
 void Ledger::settle() {
-  transact_now([this](Transaction& db) { head_file_.begin(Head(db.tree().size(), db.tree().root())); });
+  transact_now(
+      [this](Transaction& db) { head_file_.begin(Head(db.tree().size(), db.tree().root())); });
 }
 
 void note_anchor(Transaction& db, const std::string& kind) {

@@ -2,9 +2,9 @@
 // never BEGIN.
 //
 // Faults: ledger.exists, ledger.missing, ledger.locked (another process has it), ledger.newer
-// (made by a newer Mintmark), ledger.tampered (argument `what`), ledger.rolled_back (an older copy),
-// ledger.anchor_missing, ledger.anchor_unreadable (where), ledger.replaced (path; while it was
-// open), ledger.busy, ledger.failed, ledger.duplicate (a unique value is taken), disk.full,
+// (made by a newer Mintmark), ledger.tampered (argument `what`), ledger.rolled_back (an older
+// copy), ledger.anchor_missing, ledger.anchor_unreadable (where), ledger.replaced (path; while it
+// was open), ledger.busy, ledger.failed, ledger.duplicate (a unique value is taken), disk.full,
 // journal.too_long.
 #pragma once
 
@@ -113,8 +113,9 @@ class Ledger {
   // Locks, opens, migrates, and refuses what is not as it was left: application id, schema and
   // triggers against schema.sql, the journal against every checkpoint and the head beside the
   // ledger, every row against the journal (audit.hpp). `restored` asks for no head: what is opened
-  // may be an older copy. The Ledger must go before the io_context of those who await it.
-  enum class Opening { newest, restored };
+  // may be an older copy; `unaudited` takes the rows as they are, which only the bench of a ledger
+  // that was filled by hand wants. The Ledger must go before the io_context of those who await it.
+  enum class Opening { newest, restored, unaudited };
   explicit Ledger(const std::string& path, Opening opening = Opening::newest);
   ~Ledger();
   Ledger(const Ledger&) = delete;
@@ -154,6 +155,8 @@ class Ledger {
   using WithCheckpoint = std::function<void(Reader&, const Checkpoint&)>;
   Task<Checkpoint> checkpoint(Signer signer, WithCheckpoint then = {});
   Checkpoint checkpoint_now(const Signer& signer, const WithCheckpoint& then = {});
+  // Whether the journal was ever this: the root of its first `size` entries, counted afresh.
+  bool contains(const Head& head);
   // Faults where it is not ours any more, as any change would.
   Task<void> look();
   // What was opened as restored is the newest from here on.
@@ -186,8 +189,8 @@ class Ledger {
   std::int64_t data_version_ = 0;
   std::string anchor_;
   sqlite::Database reader_;
-  OpenFiles files_;           // the writer thread's
-  std::uint64_t kept_ = 0;    // the reader thread's: the size anchored last
+  OpenFiles files_;         // the writer thread's
+  std::uint64_t kept_ = 0;  // the reader thread's: the size anchored last
   Keep keep_;
   Queue<Transaction> writes_;
   Queue<Reader> reads_;

@@ -1,5 +1,7 @@
 #include "station/ledger/lots.hpp"
 
+#include <ctime>
+
 #include "station/ledger/pools.hpp"
 #include "station/ledger/signers.hpp"
 #include "station/ledger/symbols.hpp"
@@ -24,10 +26,21 @@ static void must_know_checkpoint(Reader& db, const Order& order) {
   if (!known) throw Fault("order.checkpoint_unknown", {{"order", order.id}});
 }
 
+// Records keep their order whatever the clock says; but dates on what is made now must be right.
+static void must_have_clock(Reader& db, const Order& order) {
+  auto newest = db.value<Bytes>("SELECT bytes FROM journal ORDER BY seq DESC LIMIT 1");
+  Json entry = Json::parse(newest.value_or(Bytes{}), nullptr, false);
+  std::string at = entry.is_object() ? entry.value("at", "") : "";
+  std::string doubt = clock_doubt(std::time(nullptr), at, uuid_v7_time(order.id));
+  if (!doubt.empty()) throw Fault("clock.wrong", {{"now", utc_now()}, {"reason", doubt}});
+}
+
 static void accept(Transaction& db, const Actor& actor, const Order& order) {
   if (db.exists("SELECT 1 FROM orders WHERE id = ?", order.id))
     throw Fault("order.used", {{"order", order.id}});
+  if (pools::is_spent(db, "order", order.id)) throw Fault("order.used", {{"order", order.id}});
   must_know_checkpoint(db, order);
+  pools::must_be_unspent(db, order.serials, order.macs);
   db.exec(
       "INSERT INTO orders (id, kind, bytes, signature, accepted_by, accepted_at) "
       "VALUES (?, ?, ?, ?, ?, ?)",
@@ -80,6 +93,7 @@ Lot open(Transaction& db, const Actor& actor, const Order& order, const std::str
          const std::string& product_toml,
          const std::vector<std::pair<std::string, std::string>>& templates,
          const std::string& seal_key) {
+  must_have_clock(db, order);
   accept(db, actor, order);
   must_be_free(db, order, product_toml);
   insert(db, actor, order, lot, product_toml, seal_key);

@@ -147,7 +147,8 @@ Run admit_with(Transaction& db, Run run, const std::string& serial) {
   if (!db.exists("SELECT 1 FROM lot WHERE id = ? AND serials_from_mes = 1", run.lot))
     throw Fault("serials.from_order", {{"lot", run.lot}});
   if (!is_serial(serial)) throw Fault("serials.malformed", {{"serial", serial}});
-  if (db.exists("SELECT 1 FROM admission WHERE serial = ?", serial))
+  if (db.exists("SELECT 1 FROM admission WHERE serial = ?", serial) ||
+      pools::is_spent(db, "serial", serial))
     throw Fault("serials.taken", {{"serial", serial}});
   return admit_new(db, run, unit, *lot, serial, pools::take_mac(db, run.lot));
 }
@@ -180,7 +181,8 @@ Run commit_key(Transaction& db, Run run, Bytes spki, const Digest& fingerprint,
   std::int64_t unit = rows::unit_of(db, run);
   auto owner = db.value<std::int64_t>("SELECT unit FROM identity_key WHERE spki = ?", spki);
   if (owner && *owner != unit) throw Fault("hwid.clone", {{"hwid", run.hardware_id.id}});
-  if (owner ? is_denied(db, spki) : !may_have_new_key(db, unit))
+  bool spent = pools::is_spent(db, "fingerprint", "0:" + hex(fingerprint));
+  if (owner ? is_denied(db, spki) : spent || !may_have_new_key(db, unit))
     throw Fault("hwid.second_key", {{"hwid", run.hardware_id.id}});
   if (!owner) {
     std::int64_t id = insert_secret(db, run, unit, 0, fingerprint, kIdentity, "identity");

@@ -1,4 +1,5 @@
 // Making a ledger, and opening one with suspicion.
+#include "station/ledger/open.hpp"
 
 #include <fcntl.h>
 #include <sys/file.h>
@@ -10,7 +11,6 @@
 #include <filesystem>
 
 #include "station/ledger/audit.hpp"
-#include "station/ledger/ledger.hpp"
 #include "station/words/clock.hpp"
 #include "station/words/crypto.hpp"
 #include "station/words/fault.hpp"
@@ -107,16 +107,29 @@ void check_schema(sqlite::Database& db) {
   throw tampered_with(odd.front().substr(0, odd.front().find(' ', first + 1)));
 }
 
-void check_and_migrate(sqlite::Database& db) {
+int known_version(sqlite::Database& db) {
   if (pragma(db, "application_id") != schema::kApplicationId) throw tampered_with("application id");
   int version = pragma(db, "user_version");
   if (version > schema::newest())
     throw Fault("ledger.newer", {{"version", std::to_string(version)}});
+  return version;
+}
+
+void check_and_migrate(sqlite::Database& db) {
+  known_version(db);
   schema::migrate(db);
   check_schema(db);
 }
 
-Birth load_birth(Reader& db) {
+}  // namespace
+
+void schema::must_be_current(sqlite::Database& db) {
+  int version = known_version(db);
+  if (version < newest()) throw Fault("ledger.older", {{"version", std::to_string(version)}});
+  check_schema(db);
+}
+
+Birth birth_in(Reader& db) {
   auto row = db.query(
       "SELECT station, ledger, demo, owner_key, kcv, journal_key, ca, token, created_by, "
       "created_at FROM birth");
@@ -134,6 +147,8 @@ Birth load_birth(Reader& db) {
   out.created_at = row.get<std::string>(9);
   return out;
 }
+
+namespace {
 
 void save_birth(Transaction& db, const Birth& birth) {
   db.exec(
@@ -156,14 +171,20 @@ const std::string& must_exist(const std::string& path) {
   return path;
 }
 
-void make_file(const std::string& path) {
+}  // namespace
+
+void make_ledger_file(const std::string& path) {
   int fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
   if (fd < 0 && errno == EEXIST) throw Fault("ledger.exists", {{"path", path}});
   if (fd < 0) throw Fault("ledger.failed", {{"reason", std::strerror(errno)}}, "create " + path);
   ::close(fd);
 }
 
-void sync_directory(const std::string& path) {
+void remove_ledger_files(const std::string& path) {
+  for (const char* suffix : {"", "-wal", "-shm"}) ::unlink((path + suffix).c_str());
+}
+
+void sync_folder(const std::string& path) {
   std::string folder = std::filesystem::absolute(path).parent_path();
   int fd = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   bool synced = fd >= 0 && ::fsync(fd) == 0;
@@ -171,7 +192,7 @@ void sync_directory(const std::string& path) {
   if (!synced) throw Fault("ledger.failed", {{"reason", std::strerror(errno)}}, "sync " + folder);
 }
 
-void fill(const std::string& path, const Birth& birth) {
+static void fill(const std::string& path, const Birth& birth) {
   sqlite::Database db(path, sqlite::Database::Mode::read_write);
   schema::make(db);
   Tree tree;
@@ -181,16 +202,15 @@ void fill(const std::string& path, const Birth& birth) {
   db.exec("COMMIT");
 }
 
-}  // namespace
-
 void Ledger::create(const std::string& path, Birth birth) {
   if (birth.created_at.empty()) birth.created_at = utc_now();
-  make_file(path);
+  make_ledger_file(path);
+  ::unlink((path + ".head").c_str());  // of another that was here before
   try {
     fill(path, birth);
-    sync_directory(path);
+    sync_folder(path);
   } catch (...) {
-    for (const char* suffix : {"", "-wal", "-shm"}) ::unlink((path + suffix).c_str());
+    remove_ledger_files(path);
     throw;
   }
 }
@@ -208,13 +228,14 @@ Ledger::Lock::~Lock() { ::close(fd); }
 static Birth open_with_care(sqlite::Database& db) {
   check_and_migrate(db);
   Reader reader(db);
-  return load_birth(reader);
+  return birth_in(reader);
 }
 
-static Audited audited(sqlite::Database& db, const Birth& birth, const std::optional<Head>& head) {
+static Audited audited(sqlite::Database& db, const Birth& birth, const std::optional<Head>& head,
+                       bool rows) {
   db.exec("BEGIN");
   Reader reader(db);
-  Audited out = audit(reader, birth, head);
+  Audited out = audit(reader, birth, head, rows);
   db.exec("COMMIT");
   return out;
 }
@@ -232,14 +253,14 @@ Ledger::Ledger(const std::string& path, Opening opening)
       reads_(kLargestGroup, [this](auto& batch) { serve_reads(batch); }) {
   // Nobody has handed the two threads anything yet.
   std::optional<Head> head;
-  if (opening == Opening::newest) head = head_file_.read();
-  Audited found = audited(writer_, birth_, head);
-  if (opening == Opening::newest && !head && !found.anchor.empty())
+  if (opening != Opening::restored) head = head_file_.read();
+  Audited found = audited(writer_, birth_, head, opening != Opening::unaudited);
+  if (opening != Opening::restored && !head && !found.anchor.empty())
     throw Fault("ledger.anchor_missing", {{"where", path + ".head"}});
   tree_ = std::move(found.tree);
   anchor_ = std::move(found.anchor);
   data_version_ = writer_.data_version();
-  if (opening == Opening::newest) head_file_.begin(Head(tree_.size(), tree_.root()));
+  if (opening != Opening::restored) head_file_.begin(Head(tree_.size(), tree_.root()));
 }
 
 Ledger::~Ledger() = default;

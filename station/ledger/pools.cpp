@@ -112,12 +112,53 @@ static std::optional<std::string> at(Reader& db, const std::string& lot, std::st
   return value(row.get<std::string>(1), offset);
 }
 
+bool is_spent(Reader& db, std::string_view kind, const std::string& value) {
+  return db.exists("SELECT 1 FROM spent WHERE kind = ? AND value = ?", kind, value);
+}
+
+// Of one length and prefix, their order as text is that of their numbers.
+static bool meet(const Range& a, const Range& b) {
+  return a.first.size() == b.first.size() &&
+         std::max(a.first, b.first) <= std::min(a.second, b.second);
+}
+
+// What is left of the pools of lots that a recovery closed: the lost ledger may have used it.
+static std::vector<Range> doubtful(Reader& db, std::string_view kind) {
+  std::vector<Range> out;
+  auto row = db.query(
+      "SELECT p.first, p.count, max(0, CASE p.kind WHEN 'serial' THEN l.serial_position ELSE "
+      "l.mac_position END - p.start) FROM pool p JOIN lot l ON l.id = p.lot WHERE p.kind = ? AND "
+      "l.state = 'closed' AND l.pause_code = 'ledger.recovered'",
+      kind);
+  auto* value = kind == "serial" ? &serial_at : &mac_at;
+  while (row.step()) {
+    auto first = row.get<std::string>(0);
+    auto count = row.get<std::uint64_t>(1), used = row.get<std::uint64_t>(2);
+    if (used < count) out.emplace_back(value(first, used), value(first, count - 1));
+  }
+  return out;
+}
+
+static void must_not_meet(Reader& db, std::string_view kind, const std::vector<Range>& ranges) {
+  for (const Range& left : doubtful(db, kind))
+    for (const Range& range : ranges)
+      if (meet(left, range))
+        throw Fault("order.serials_spent", {{"first", left.first}, {"last", left.second}});
+}
+
+void must_be_unspent(Reader& db, const std::vector<Range>& serials,
+                     const std::vector<Range>& macs) {
+  must_not_meet(db, "serial", serials);
+  must_not_meet(db, "mac", macs);
+}
+
 std::string take_serial(Transaction& db, const std::string& lot) {
   auto position = db.value<std::uint64_t>("SELECT serial_position FROM lot WHERE id = ?", lot);
   for (std::uint64_t next = position.value_or(0);; ++next) {
     auto serial = at(db, lot, "serial", next, serial_at);
     if (!serial) throw Fault("serials.exhausted", {{"lot", lot}});
     if (db.exists("SELECT 1 FROM admission WHERE serial = ?", *serial)) continue;
+    if (is_spent(db, "serial", *serial)) continue;
     db.exec("UPDATE lot SET serial_position = ? WHERE id = ?", next + 1, lot);
     return *serial;
   }
@@ -130,6 +171,7 @@ std::optional<std::string> take_mac(Transaction& db, const std::string& lot) {
     auto mac = at(db, lot, "mac", next, mac_at);
     if (!mac) throw Fault("macs.exhausted", {{"lot", lot}});
     if (db.exists("SELECT 1 FROM admission WHERE mac = ?", *mac)) continue;
+    if (is_spent(db, "mac", *mac)) continue;
     db.exec("UPDATE lot SET mac_position = ? WHERE id = ?", next + 1, lot);
     return mac;
   }

@@ -23,6 +23,11 @@ bool is_mac(std::string_view text);  // six pairs of upper-case hex digits with 
 
 void fill(Transaction& db, const std::string& lot, const std::vector<Range>& serials,
           const std::vector<Range>& macs);
+// What a lost ledger is known to have used (recovery.hpp). kind: serial, mac, order, fingerprint.
+bool is_spent(Reader& db, std::string_view kind, const std::string& value);
+// Fault "order.serials_spent" (first, last) where an order would give out again what a lot had left
+// that a recovery closed: the lost ledger may have used it.
+void must_be_unspent(Reader& db, const std::vector<Range>& serials, const std::vector<Range>& macs);
 // The next that no unit of this ledger has. Faults "serials.exhausted", "macs.exhausted".
 std::string take_serial(Transaction& db, const std::string& lot);
 // nullopt where the order has no MACs at all.

@@ -98,6 +98,7 @@ Database::Database(const std::string& path, Mode mode) {
     sqlite3_close_v2(handle_);
     throw failure;
   }
+  if (mode == Mode::plain) return;
   try {
     script(
         "PRAGMA busy_timeout=5000; PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;"

@@ -104,9 +104,9 @@ class Statement {
 // One connection, used by one thread at a time.
 class Database {
  public:
-  enum class Mode { read_write, read_only, memory };
+  enum class Mode { read_write, read_only, memory, plain };
   // Sets the pragmas of DESIGN "Ledger seam": WAL, synchronous=FULL, foreign keys, recursive
-  // triggers, no trusted schema, secure delete; read_only: query_only.
+  // triggers, no trusted schema, secure delete; read_only: query_only. plain: none of them.
   Database(const std::string& path, Mode mode);
   ~Database();
   Database(const Database&) = delete;

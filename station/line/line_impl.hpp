@@ -94,7 +94,7 @@ class Line::Impl : public std::enable_shared_from_this<Line::Impl> {
   std::vector<Lot> lots_;
   std::map<std::string, Product> products_;  // by lot, whose product never changes
   std::optional<std::string> stopped_;
-  std::optional<Fault> lost_;  // the ledger is not ours any more
+  std::optional<Fault> lost_;                                 // the ledger is not ours any more
   std::deque<std::chrono::steady_clock::time_point> passes_;  // within the last hour
   std::uint64_t last_event_ = 0;
   std::uint64_t next_listener_ = 0;

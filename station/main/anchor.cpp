@@ -5,8 +5,6 @@
 
 namespace mintmark {
 
-static constexpr const char* kAnchorLabel = "mintmark-anchor";
-
 static Head head_of(const Bytes& note, const std::string& station) {
   auto opened = read_checkpoint(text(note));
   if (!opened || opened->origin != origin_of(station))
@@ -14,9 +12,15 @@ static Head head_of(const Bytes& note, const std::string& station) {
   return {opened->size, opened->root};
 }
 
+std::vector<std::string> anchors_in(Vault& vault) {
+  std::vector<std::string> out;
+  for (const Bytes& note : vault.notes(Vault::kAnchor)) out.emplace_back(text(note));
+  return out;
+}
+
 std::optional<Head> must_be_anchored(Vault& vault, Ledger& ledger) {
   std::optional<Head> newest;
-  for (const Bytes& note : vault.notes(kAnchorLabel)) {
+  for (const Bytes& note : vault.notes(Vault::kAnchor)) {
     Head anchor = head_of(note, ledger.birth().station);
     ledger.read_now([&](Reader& db) { must_contain(db, anchor); });
     if (!newest || anchor.size > newest->size) newest = anchor;
@@ -33,7 +37,7 @@ static void checkpoint_by(Vault& vault, Ledger& ledger) {
 // A token that takes no such object says so at the first; one that has taken it once must go on.
 static std::string try_token(Vault& vault, Ledger& ledger) {
   ledger.anchor_by([&vault](const Checkpoint& checkpoint) {
-    vault.keep_note(kAnchorLabel, view(checkpoint.note));
+    vault.keep_note(Vault::kAnchor, view(checkpoint.note));
   });
   try {
     checkpoint_by(vault, ledger);

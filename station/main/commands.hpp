@@ -31,5 +31,6 @@ void propose_act(Context& context, const std::string& kind, const std::string& s
 void add_watch_command(CLI::App& app, Context& context);
 void add_key_commands(CLI::App& app, Context& context);     // escrow, hsm clone, hsm rotate
 void add_export_commands(CLI::App& app, Context& context);  // export, verify
+void add_ledger_commands(CLI::App& app, Context& context);  // ledger
 
 }  // namespace mintmark

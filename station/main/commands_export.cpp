@@ -129,7 +129,10 @@ int run_verify(const VerifyWords& words) {
   std::cout << "entries: " << report.entries << " (" << report.checkpoint_size
             << " under the checkpoint)\nfingerprints: " << report.fingerprints
             << "\nunits: " << report.units << ", " << report.passed
-            << " passed\ncertificates: " << report.certificates << "\n";
+            << " passed\ncertificates: " << report.certificates
+            << "\nanchor: " << (report.anchor.empty() ? "none" : report.anchor) << "\n";
+  if (report.recoveries > 0)
+    std::cout << "recovered from an older ledger: " << report.recoveries << " times\n";
   if (report.keyed > 0)
     std::cout << "units whose password was derived under a token key: " << report.keyed << "\n";
   std::cout << (report.demo ? "This is a DEMO station's export.\n" : "")

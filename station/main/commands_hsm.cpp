@@ -7,6 +7,7 @@
 
 #include "hsm/qualify.hpp"
 #include "hsm/uri.hpp"
+#include "station/ledger/checkpoint.hpp"
 #include "station/ledger/ledger.hpp"
 #include "station/ledger/sqlite.hpp"
 #include "station/main/commands.hpp"
@@ -107,6 +108,14 @@ std::string in_words(const KeyReport& key) {
   return out;
 }
 
+// The journal's size in the newest checkpoint that the token keeps.
+std::optional<std::uint64_t> anchored(const TokenReport& found) {
+  std::optional<std::uint64_t> out;
+  for (const Bytes& note : found.anchors)
+    if (auto opened = read_checkpoint(text(note))) out = std::max(out.value_or(0), opened->size);
+  return out;
+}
+
 void print(const TokenReport& found, const Origin& origin) {
   std::cout << "token: " << found.label << " (" << found.manufacturer << " " << found.model << " "
             << found.serial << ")" << (found.is_soft ? ", in software" : "")
@@ -114,8 +123,11 @@ void print(const TokenReport& found, const Origin& origin) {
             << found.module_path << "\n"
             << (origin.source.empty()
                     ? ""
-                    : "fingerprint key: a clone of that of station " + origin.source + "\n")
-            << "\n";
+                    : "fingerprint key: a clone of that of station " + origin.source + "\n");
+  auto anchor = anchored(found);
+  std::cout << "anchor: "
+            << (anchor ? "a checkpoint of " + std::to_string(*anchor) + " entries" : "none")
+            << "\n\n";
   for (const KeyReport& key : found.keys) {
     std::cout << (key.wrong.empty() ? "ok    " : "WRONG ") << in_words(key) << "\n";
     if (!key.wrong.empty()) std::cout << "      wrong: " << key.wrong << "\n";
@@ -138,7 +150,9 @@ Json in_json(const TokenReport& found, const Origin& origin) {
               {"module", found.module_path},
               {"library", found.library},
               {"clone_of", origin.source.empty() ? Json() : Json(origin.source)},
+              {"anchor", Json()},
               {"keys", Json::array()}};
+  if (auto anchor = anchored(found)) out["anchor"] = *anchor;
   for (const KeyReport& key : found.keys) {
     Json attributes = Json::object();
     for (const auto& [name, value] : key.attributes) attributes[name] = value;

@@ -123,6 +123,7 @@ class Station {
                          " is open: " + std::to_string(entries) + " journal entries.");
     auto look = [this] {
       std::vector<Check> found = check_surroundings(config_);
+      found.insert(found.begin(), check_anchor(vault_, ledger_));
       found.insert(found.begin(), check_token(vault_, ledger_, config_));
       return found;
     };

@@ -1,5 +1,6 @@
 #include <unistd.h>
 
+#include <ctime>
 #include <filesystem>
 
 #include "hsm/storage.hpp"
@@ -20,9 +21,8 @@ constexpr std::int64_t kFewUnits = 1000;  // less room than for these is worth a
 namespace fs = std::filesystem;
 
 Check clock_check() {
-  std::string now = utc_now();
-  bool sane = now >= "2025" && now < "2100";
-  return {"clock", sane, sane ? "It is " + now + "." : "The clock says " + now + ": set it."};
+  std::string doubt = clock_doubt(std::time(nullptr), "", 0), now = "It is " + utc_now();
+  return {"clock", doubt.empty(), doubt.empty() ? now + "." : now + ", but " + doubt + ": set it."};
 }
 
 // As a lot is opened: what is left, and for how many units it would do.
@@ -141,6 +141,18 @@ Check check_token(Vault& vault, Ledger& ledger, const Config& config) {
   }
 }
 
+Check check_anchor(Vault& vault, Ledger& ledger) {
+  try {
+    auto anchor = must_be_anchored(vault, ledger);
+    std::string where = anchor ? "in the token, up to entry " + std::to_string(anchor->size) +
+                                     ", and up to the last beside the ledger."
+                               : "beside the ledger only: this token keeps no such object.";
+    return {"anchor", true, "What an older ledger is known by is " + where};
+  } catch (const Fault& fault) {
+    return {"anchor", false, explain(fault)};
+  }
+}
+
 std::vector<Check> check_surroundings(const Config& config) {
   std::vector<Check> out{clock_check(), label_check(config)};
   for (Check& check : disk_checks(config)) out.push_back(std::move(check));
@@ -162,6 +174,7 @@ std::vector<Check> examine(const Config& config) {
             std::to_string(ledger.read_now([](Reader& db) { return journal_size(db); })) +
             " journal entries.");
     out.push_back(check_token(vault, ledger, config));
+    out.push_back(check_anchor(vault, ledger));
   } catch (const Fault& fault) {
     bool token = fault.code().starts_with("token.");
     out.emplace_back(token ? "token" : "ledger", false, explain(fault));

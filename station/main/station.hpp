@@ -54,6 +54,7 @@ void must_belong_together(Vault& vault, const Birth& birth, const Config& config
 // The token's anchor, where it has one: a checkpoint that this ledger must know. Faults
 // "ledger.rolled_back", "ledger.anchor_missing", "ledger.anchor_unreadable".
 std::optional<Head> must_be_anchored(Vault& vault, Ledger& ledger);
+std::vector<std::string> anchors_in(Vault& vault);  // signed notes; two after a crash
 // A checkpoint of the journal as it is, kept in the token if that takes it, and so every one that
 // follows. The journal says which kind of anchor the station has. The vault outlives the ledger.
 void anchor_from_here(Vault& vault, Ledger& ledger);
@@ -61,6 +62,7 @@ void anchor_from_here(Vault& vault, Ledger& ledger);
 // What can be seen without token and ledger: clock, disk, ports, labels.
 std::vector<Check> check_surroundings(const Config& config);
 Check check_token(Vault& vault, Ledger& ledger, const Config& config);
+Check check_anchor(Vault& vault, Ledger& ledger);
 // Everything, opened for the purpose; not while the daemon runs.
 std::vector<Check> examine(const Config& config);
 

@@ -96,6 +96,8 @@ constexpr Row kRows[] = {
     {"ledger.failed", 503},
     {"ledger.busy", 503},
     {"ledger.tampered", 503},
+    {"ledger.replaced", 503},
+    {"clock.wrong", 503},
     {"rng.broken", 503},
     {"label.sink", 503},
     {"station.stopping", 503},

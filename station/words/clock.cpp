@@ -45,6 +45,27 @@ const std::string& boot_id() {
   return id;
 }
 
+static constexpr std::int64_t kHour = 3600, kDay = 24 * kHour;
+static constexpr int kYearsInUse = 20;
+
+std::string clock_doubt(std::int64_t now, std::string_view newest, std::int64_t asked) {
+  static constexpr std::string_view kBuilt = MINTMARK_BUILT;
+  if (utc(now) < kBuilt) return "this program was not built yet";
+  if (std::stoi(utc(now)) > std::stoi(std::string(kBuilt)) + kYearsInUse)
+    return "this program was built more than " + std::to_string(kYearsInUse) + " years before";
+  if (utc(now + kHour) < newest) return "the ledger's newest entry is of " + std::string(newest);
+  if (now + kDay < asked) return "the order is of " + utc(asked);
+  return "";
+}
+
+std::int64_t uuid_v7_time(std::string_view uuid) {
+  Bytes b = uuid_bytes(uuid);
+  if (b.size() != 16 || b[6] >> 4 != 7) return 0;
+  std::int64_t ms = 0;
+  for (std::size_t i = 0; i < 6; ++i) ms = ms << 8 | b[i];
+  return ms / 1000;
+}
+
 static std::string uuid(Bytes b, std::uint8_t version) {
   b.resize(16);
   b[6] = static_cast<std::uint8_t>((b[6] & 0x0f) | version << 4);

@@ -211,7 +211,13 @@ class Back(unittest.TestCase):
         s = self.station
         self.assertNotEqual(self.as_officer("olga", "station", "resume", "--reason", "none", check=False).returncode, 0)
         s.stop()   # as broken randomness leaves it
-        subprocess.run(["sqlite3", s.dir / "ledger.db", "UPDATE station_state SET stop_code = 'rng.duplicate'"], check=True)
+        seq = int(s.sql("SELECT max(seq) + 1 FROM journal"))
+        entry = json.dumps({"seq": seq, "station": s.id, "at": "2026-01-01T00:00:00.000Z", "mono": 1, "boot": "b",
+                            "actor": "station", "type": "station.stop", "code": "rng.duplicate", "detail": ""},
+                           separators=(",", ":"))
+        subprocess.run(["sqlite3", s.dir / "ledger.db", "UPDATE station_state SET stop_code = 'rng.duplicate';"
+                        f"INSERT INTO journal (seq, type, bytes) VALUES ({seq}, 'station.stop', CAST('{entry}' AS BLOB))"],
+                       check=True)
         s.start()
         unit = Unit(s, "1", hardware("waits"))
         s.wait(lambda: s.slot("1")["code"] == "station.stopped", "the slot to say why it waits")

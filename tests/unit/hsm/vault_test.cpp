@@ -370,6 +370,31 @@ TEST(Describe, SaysWhatTheTokenIsAndWhatItHolds) {
   vault().destroy_lot_key("lot-shown");
 }
 
+TEST(Notes, OneTakesTheOthersPlace) {
+  SoftToken own;
+  Vault vault(own.config());
+  std::size_t before = count_objects(own);
+  EXPECT_TRUE(vault.notes("mintmark-anchor").empty());
+  for (const char* text : {"first", "second", "second"}) {
+    vault.keep_note("mintmark-anchor", view(text));
+    EXPECT_EQ(vault.notes("mintmark-anchor"), std::vector<Bytes>{to_bytes(view(text))});
+  }
+  EXPECT_EQ(count_objects(own), before + 1);
+  expect_flags(own, CKO_DATA, "mintmark-anchor", {{CKA_TOKEN, true}, {CKA_PRIVATE, true}});
+  {  // as a crash leaves it: both are there
+    auto session = raw_session(own, pkcs11::Session::Access::write);
+    pkcs11::Attributes other;
+    other.number(CKA_CLASS, CKO_DATA).flag(CKA_TOKEN, true).flag(CKA_PRIVATE, true);
+    session.create(other.bytes(CKA_LABEL, view("mintmark-anchor")).bytes(CKA_VALUE, view("old")));
+  }
+  EXPECT_EQ(vault.notes("mintmark-anchor").size(), 2U);
+  vault.keep_note("mintmark-anchor", view("third"));
+  EXPECT_EQ(vault.notes("mintmark-anchor"), std::vector<Bytes>{to_bytes(view("third"))});
+  EXPECT_EQ(count_objects(own), before + 1);
+  vault.create_lot_key("mintmark-lot-1");
+  EXPECT_EQ(vault.lot_keys(), std::vector<std::string>{"mintmark-lot-1"});
+}
+
 TEST(Sessions, ManyThreadsShareFewAndLeaveNothingBehind) {
   SoftToken busy;
   Vault shared(busy.config(2));

@@ -11,16 +11,7 @@ class ActsTest : public ::testing::Test {
   Station station;
   void SetUp() override { appoint({"olga", "oscar"}); }
 
-  void appoint(const std::vector<std::string>& names) {
-    Roster roster;
-    roster.id = uuid7();
-    roster.solo = names.size() == 1;
-    for (const std::string& name : names)
-      roster.officers.emplace_back(name, hex(sha256(view("token of " + name))));
-    roster.bytes = to_bytes(view("{}"));
-    roster.signature = Bytes(64, 0);
-    station.write([&](Transaction& db) { people::apply_roster(db, Actor("alice"), roster); });
-  }
+  void appoint(const std::vector<std::string>& names) { station.appoint(names); }
   void add(const std::string& by, const std::string& name) {
     Person person;
     person.name = name;

@@ -246,14 +246,14 @@ TEST(Checkpoint, ASignerThatSignsWronglyIsNoCheckpoint) {
   EXPECT_EQ(rows, 0);
 }
 
-TEST(Checkpoint, WhatTheDiskLostWhileRunningIsNotSigned) {
-  // The tree of memory is what counts: an entry that was changed behind our back shows at once.
+TEST(Checkpoint, WhatAnotherProgramWroteIsNotSigned) {
   Station station;
+  station.audits = false;
   station.write([](Transaction& db) { note_nonce(db, alice(), "n"); });
-  Checkpoint good = station.ledger->checkpoint_now(station.signer());
+  station.ledger->checkpoint_now(station.signer());
   ASSERT_EQ(station.intrude("DROP TRIGGER journal_no_update"), "");
   ASSERT_EQ(station.intrude("UPDATE journal SET bytes = CAST('{}' AS BLOB) WHERE seq = 1"), "");
-  EXPECT_EQ(station.ledger->checkpoint_now(station.signer()).root, good.root);
+  EXPECT_EQ(fault_of([&] { station.ledger->checkpoint_now(station.signer()); }), "ledger.tampered");
   EXPECT_EQ(fault_of([&] { station.reopen(); }), "ledger.tampered");
 }
 

@@ -14,13 +14,7 @@ class ReturnsTest : public ::testing::Test {
   std::string lot;
 
   void SetUp() override {
-    Roster roster;
-    roster.id = uuid7();
-    for (const char* name : {"olga", "oscar"})
-      roster.officers.emplace_back(name, hex(sha256(view(std::string("token of ") + name))));
-    roster.bytes = to_bytes(view("{}"));
-    roster.signature = Bytes(64, 0);
-    station.write([&](Transaction& db) { people::apply_roster(db, alice(), roster); });
+    station.appoint({"olga", "oscar"});
     lot = station.open_lot(station.order(station.order_json(2, 0)));
   }
   std::string act(const std::string& kind, const std::string& subject, const Json& arguments) {

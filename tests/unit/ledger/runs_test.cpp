@@ -25,8 +25,10 @@ struct RunTest : testing::Test {
     return write([&](Transaction& db) { return runs::commit_key(db, run, spki, sha256(spki)); });
   }
   R mint(const R& run, const std::vector<Credential>& credentials, int most = 3) {
-    return write(
-        [&](Transaction& db) { return runs::mint(db, run, random_bytes(16), credentials, most); });
+    return write([&](Transaction& db) {
+      for (std::size_t i = 0; i < credentials.size(); ++i) runs::next_iv(db, run.lot);
+      return runs::mint(db, run, random_bytes(16), credentials, most);
+    });
   }
   R minted(const std::string& hw) {
     R run = station.step(commit(admitted(hw), random_bytes(91)));

@@ -31,6 +31,7 @@ TEST(Signers, AreThoseOfBirthUntilTheyAreRotated) {
 
 TEST(Signers, ARotatedCaWaitsForItsCertificateAndOldOnesStayInTheChain) {
   Station station;
+  station.audits = false;  // one transaction goes on after what failed in it
   test::Ca second("Second"), root("Root");
   station.write([&](Transaction& db) {
     signers::add(db, alice(), "ca", Bytes(65, 4));

@@ -174,6 +174,16 @@ Station::Station() : path(directory.path("ledger.db")) {
   reopen();
 }
 
+Station::~Station() {
+  ledger.reset();
+  if (!audits) return;
+  try {
+    Ledger again(path);
+  } catch (const Fault& fault) {
+    ADD_FAILURE() << "the audit finds " << fault.what();
+  }
+}
+
 Signer Station::signer() const {
   return [this](View message) { return journal_key.sign(message); };
 }
@@ -211,6 +221,21 @@ Json Station::order_json(int quantity, int spares) const {
 Order Station::order(const Json& json) const {
   std::string bytes = json.dump(2);
   return read_order(view(bytes), base64(owner.sign(view(bytes))), birth.owner_key, birth.station);
+}
+
+void Station::appoint(const std::vector<std::string>& names) {
+  Json officers = Json::array();
+  for (const std::string& name : names)
+    officers.push_back({{"name", name}, {"credential", hex(sha256(view("token of " + name)))}});
+  Json roster = {{"roster", uuid7()},
+                 {"station", birth.station},
+                 {"solo", names.size() == 1},
+                 {"not_after", "2999-12-31"},
+                 {"officers", officers}};
+  std::string bytes = roster.dump();
+  Roster signed_one =
+      read_roster(view(bytes), base64(owner.sign(view(bytes))), birth.owner_key, birth.station);
+  write([&](Transaction& db) { people::apply_roster(db, alice(), signed_one); });
 }
 
 std::string Station::open_lot(const Order& order) {

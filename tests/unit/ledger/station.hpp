@@ -69,6 +69,10 @@ const Actor& self();
 
 struct Station {
   Station();
+  ~Station();  // audits the ledger once more
+  Station(const Station&) = delete;
+  Station& operator=(const Station&) = delete;
+  bool audits = true;  // not where a test means to break it
   Directory directory;
   Ed25519 owner, journal_key;
   Ca ca{"Test CA"};
@@ -85,6 +89,8 @@ struct Station {
   Order order(const Json& json) const;
   Order order(int quantity, int spares = 0) const { return order(order_json(quantity, spares)); }
   std::string open_lot(const Order& order);
+  // By a roster of the owner's; the token of each is "token of <name>". One alone is solo.
+  void appoint(const std::vector<std::string>& names);
   std::string open_lot(int quantity, int spares = 0) { return open_lot(order(quantity, spares)); }
 
   template <class F>

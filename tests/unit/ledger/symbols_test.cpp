@@ -104,7 +104,10 @@ struct SymbolsTest : testing::Test {
       run = station.write([&](Transaction& db) { return runs::admit(db, run); });
     }
     station.write([&](Transaction& db) {
-      for (int i = 0; i < times; ++i) run = runs::mint(db, run, Bytes(16), {password()}, 100000);
+      for (int i = 0; i < times; ++i) {
+        runs::next_iv(db, lot);
+        run = runs::mint(db, run, Bytes(16), {password()}, 100000);
+      }
     });
   }
   std::string add(const SymbolCounts& batch) {

@@ -79,6 +79,10 @@ TEST_F(InitTest, MakesAStationOnce) {
     ASSERT_TRUE(person);
     EXPECT_EQ(person->roles, (std::set<Role>{Role::op, Role::lead, Role::auditor}));
     EXPECT_EQ(person->uid, 4711U);
+    EXPECT_EQ(opened.anchor(), "token");
+    auto anchor = must_be_anchored(vault, opened);
+    ASSERT_TRUE(anchor);
+    EXPECT_EQ(anchor->size, opened.read_now([](Reader& db) { return journal_size(db); }));
     Birth foreign = opened.birth();
     foreign.fingerprint_check[0] ^= 1;
     EXPECT_EQ(fault_of([&] { must_belong_together(vault, foreign, config); }), "token.foreign");
@@ -95,6 +99,27 @@ TEST_F(InitTest, MakesAStationOnce) {
   EXPECT_EQ(text_of(config.listen.key), key);
   for (const Check& check : examine(config))
     EXPECT_TRUE(check.ok || check.name == "slots") << check.name << ": " << check.says;
+}
+
+TEST_F(InitTest, AnAnchorThatTheLedgerDoesNotKnowIsRefused) {
+  init_station(config, options);
+  Vault vault(config.token);
+  Ledger ledger(config.ledger());
+  std::string note = anchors_in(vault).at(0);
+  auto put = [&](const std::string& text) {
+    vault.keep_note(Vault::kAnchor, view(text));
+    return fault_of([&] { must_be_anchored(vault, ledger); });
+  };
+  auto body = read_checkpoint(note);
+  ASSERT_TRUE(body);
+  std::string station = ledger.birth().station;
+  EXPECT_EQ(put(checkpoint_text(station, body->size + 1, body->root) + "\n"), "ledger.rolled_back");
+  EXPECT_EQ(put(checkpoint_text(station, body->size, Digest{}) + "\n"), "ledger.rolled_back");
+  EXPECT_EQ(put(checkpoint_text("another", body->size, body->root) + "\n"),
+            "ledger.anchor_unreadable");
+  EXPECT_EQ(put("nothing of the kind"), "ledger.anchor_unreadable");
+  EXPECT_FALSE(check_anchor(vault, ledger).ok);
+  EXPECT_EQ(put(note), "");
 }
 
 TEST_F(InitTest, WhereTheOwnerSignsTheCaARequestIsWrittenAndNothingIsIssuedYet) {

@@ -34,6 +34,9 @@ TEST(NssStation, IsMadeAndItsCheckpointVerifies) {
   Ledger ledger(config.ledger());
   must_belong_together(vault, ledger.birth(), config);
   EXPECT_EQ(ledger.birth().journal_key.size(), 65U);
+  EXPECT_EQ(ledger.anchor(), "file") << "NSS takes no private data object";
+  EXPECT_FALSE(must_be_anchored(vault, ledger));
+  EXPECT_TRUE(check_anchor(vault, ledger).ok);
   Signer signer = [&](View message) { return vault.journal_sign(message); };
   Checkpoint checkpoint = ledger.checkpoint_now(signer);
   auto key = parse_verifier_key(verifier_key(ledger.birth().station, ledger.birth().journal_key));

@@ -1,0 +1,236 @@
+"""The ledger as a whole: older copies, files that go while the station runs, rows changed by hand, backup and recovery."""
+
+import json
+import os
+import shutil
+import subprocess
+import time
+import unittest
+
+from ceremony_test import appoint
+from station import BUILD, Problem, Station, Unit, hardware
+
+FILES = ("ledger.db", "ledger.db-wal", "ledger.db-shm", "ledger.db.head")
+
+
+def refusal(station):
+    """Why mintmarkd does not start."""
+    log = station.dir / "mintmarkd.log"
+    before = log.stat().st_size
+    daemon = subprocess.run([str(BUILD / "mintmarkd"), "--config", str(station.config), "--log", str(log)],
+                            env=station.env, capture_output=True, text=True, timeout=120)
+    assert daemon.returncode == 1, f"mintmarkd ended with {daemon.returncode}"
+    return log.read_text()[before:]
+
+
+class LedgerFiles(unittest.TestCase):
+    def setUp(self):
+        self.station = Station(slots=1)
+        self.addCleanup(self.station.close)
+        self.station.start()
+
+    def passes(self, name, ending="passed"):
+        unit = Unit(self.station, "1", hardware(name))
+        self.assertEqual(self.station.ended("1", hardware(name))["ending"], ending)
+        unit.pull()
+        self.station.emptied("1")
+
+    def keep(self, folder, files=("ledger.db",)):
+        kept = self.station.dir / folder
+        kept.mkdir()
+        for name in files:
+            path = self.station.dir / name
+            if path.is_dir():
+                shutil.copytree(path, kept / name)
+            elif path.exists():
+                shutil.copy2(path, kept / name)
+        return kept
+
+    def put_back(self, kept):
+        for name in FILES[1:3]:
+            (self.station.dir / name).unlink(missing_ok=True)
+        for path in kept.iterdir():
+            target = self.station.dir / path.name
+            if path.is_dir():
+                shutil.rmtree(target)
+                shutil.copytree(path, target)
+            else:
+                shutil.copy2(path, target)
+
+    def entries(self, kind):
+        rows = self.station.sql(f"SELECT cast(bytes AS text) FROM journal WHERE type='{kind}' ORDER BY seq")
+        return [json.loads(row) for row in rows.splitlines()]
+
+    def tokens(self):
+        return len(list((self.station.dir / "token").rglob("*.object")))
+
+    def test_an_older_copy_is_known_by_what_is_kept_apart_from_it(self):
+        s = self.station
+        ada, ben = (appoint(s, "ada", "ben")[n] for n in ("ada", "ben"))
+        self.assertEqual([e["kind"] for e in self.entries("ledger.anchor")], ["token"])
+        self.assertIn("\nanchor: a checkpoint of ", s.mintmark("hsm", "show"))
+        s.open_lot()
+        self.passes("first")
+        s.stop()
+        alone, beside = self.keep("alone"), self.keep("beside", FILES)
+        pc = self.keep("pc", FILES + ("token",))
+        s.start()
+        self.passes("second")
+        s.mintmark("export", s.dir / "seen")
+        objects = self.tokens()
+        for _ in range(3):
+            s.http("GET", "/export/checkpoint?nonce=" + os.urandom(16).hex())
+        self.assertEqual(self.tokens(), objects, "one object in the place of the other")
+        self.assertIn("ok    anchor", s.mintmark("doctor"))
+        s.stop()
+        newest = self.keep("newest", FILES)
+        self.put_back(alone)
+        self.assertIn("ledger.rolled_back", refusal(s))
+        self.put_back(beside)   # with its head: the token has the newer one
+        self.assertIn("ledger.rolled_back", refusal(s))
+        self.assertIn("WRONG anchor", s.mintmark("doctor", check=False).stdout)
+        (s.dir / "ledger.db.head").unlink()
+        self.assertIn("ledger.anchor_missing", refusal(s))
+        self.put_back(newest)
+        s.start()
+        s.stop()
+        # The whole machine is put back as it was: nothing here is left that could know better.
+        self.put_back(pc)
+        s.start()
+        for lot in s.get("/lots")["lots"]:
+            s.post(f"/lots/{lot['lot']}/close")
+        with self.assertRaises(Problem) as caught:
+            s.open_lot(owner_checkpoint=(s.dir / "seen" / "checkpoint").read_text())
+        self.assertEqual(caught.exception.code, "order.checkpoint_unknown")
+        s.stop()
+        words = ("ledger", "recover", "--officer", ada, "--second-officer", ben, "--reason", "an image was put back")
+        self.assertIn("ledger.not_rolled_back", s.mintmark(*words, check=False).stderr)
+        s.mintmark(*words, "--seen", s.dir / "seen" / "checkpoint")
+        s.start()
+        self.assertEqual(self.entries("ledger.recover")[0]["checkpoint"], (s.dir / "seen" / "checkpoint").read_text())
+        s.open_lot(serials=["SN-9001", "SN-9002"])
+        self.passes("new")
+
+    def test_a_ledger_that_goes_while_it_is_open(self):
+        s = self.station
+        s.open_lot()
+        self.passes("first")
+        kept = self.keep("kept")
+        for how in ("deleted", "replaced", "written into"):
+            with self.subTest(how):
+                path, away = s.dir / "ledger.db", s.dir / "away.db"
+                if how == "written into":
+                    shutil.copyfile(kept / "ledger.db", path)
+                else:
+                    path.rename(away)
+                    if how == "replaced":
+                        shutil.copy2(kept / "ledger.db", path)
+                health = s.wait(lambda: (h := s.get("/health"))["status"] == "stopped" and h, "the station to stop issuing")
+                self.assertEqual(health["reason"], "ledger.replaced")
+                unit = Unit(s, "1", hardware(how))
+                s.wait(lambda: s.slot("1")["code"] == "ledger.replaced", "the slot to say why")
+                unit.pull()
+                s.stop()
+                if how == "written into":
+                    continue
+                path.unlink(missing_ok=True)
+                away.rename(path)
+                s.start()
+                self.assertEqual(s.get("/health")["status"], "ok")
+                self.passes("after " + how)
+
+    def test_rows_changed_by_hand_are_named(self):
+        s = self.station
+        s.open_lot()
+        self.passes("first")
+        s.stop()
+        whole = self.keep("whole", FILES)
+        triggers = subprocess.run(["sqlite3", s.dir / "ledger.db", "SELECT name || char(9) || replace(sql, char(10), ' ') "
+                                   "FROM sqlite_schema WHERE type='trigger'"], check=True, capture_output=True, text=True)
+        guards = [line.split("\t") for line in triggers.stdout.splitlines()]
+        for sql, row in (("DELETE FROM fingerprint WHERE id=2", "fingerprint "),
+                         ("UPDATE lot SET quantity = quantity + 1", "lot "),
+                         ("UPDATE unit SET mints = 0", "unit "),
+                         ("DELETE FROM burn WHERE rowid = (SELECT min(rowid) FROM burn)", "burn "),
+                         ("UPDATE label_attempt SET attempt = 2", "label_attempt "),
+                         ("UPDATE person SET roles = '[\"officer\"]'", "person tester")):
+            with self.subTest(sql):
+                self.put_back(whole)
+                script = "PRAGMA foreign_keys=OFF; BEGIN;" + "".join(f"DROP TRIGGER {name};" for name, _ in guards) + sql + ";" \
+                    + "".join(text + ";" for _, text in guards) + "COMMIT;"
+                subprocess.run(["sqlite3", s.dir / "ledger.db"], input=script, text=True, check=True)
+                said = refusal(s)
+                self.assertIn("ledger.tampered what=" + row, said)
+                self.assertNotEqual(s.mintmark("ledger", "verify", check=False).returncode, 0)
+        self.put_back(whole)
+        subprocess.run(["sqlite3", s.dir / "ledger.db", "DROP TRIGGER burn_no_delete"], check=True)
+        self.assertIn("ledger.tampered what=trigger burn_no_delete", refusal(s))
+        self.put_back(whole)
+        s.mintmark("ledger", "verify")
+        s.start()
+        with self.assertRaises(Problem) as caught:   # by an order of the year 6429 our clock is wrong
+            s.open_lot(order=s.order(s.product()[0], order="7fffffff-ffff-7000-8000-000000000000"))
+        self.assertEqual(caught.exception.code, "clock.wrong")
+
+    def test_the_drill_backup_loss_and_recovery(self):
+        s = self.station
+        ada, ben = (appoint(s, "ada", "ben")[n] for n in ("ada", "ben"))
+        lot = s.open_lot()["lot"]
+        self.passes("before")
+        backup = s.dir / "backup.db"
+        said = s.mintmark("ledger", "backup", backup)   # the line runs
+        self.assertIn("rows: ", said)
+        self.assertTrue((s.dir / "backup.db.checkpoint").read_text().startswith("mintmark/" + s.id))
+        self.assertNotEqual(s.mintmark("ledger", "backup", backup, check=False).returncode, 0, "never over another")
+        s.mintmark("ledger", "verify", backup)
+        s.mintmark("ledger", "verify")
+        self.passes("after the backup")
+        lost = s.sql("SELECT hex(value) FROM fingerprint WHERE class='password'").split()
+        used = s.sql("SELECT serial FROM admission ORDER BY id").split()
+        s.mintmark("export", s.dir / "export")
+        officers = ("--officer", ada, "--second-officer", ben, "--reason", "the disk broke")
+        locked = s.mintmark("ledger", "recover", *officers, check=False)
+        self.assertIn("ledger.locked", locked.stderr)
+        s.stop()
+        needless = s.mintmark("ledger", "recover", *officers, check=False)
+        self.assertIn("ledger.not_rolled_back", needless.stderr)
+
+        for name in FILES:
+            (s.dir / name).unlink(missing_ok=True)
+        shutil.copy(backup, s.dir / "ledger.db")
+        self.assertIn("ledger.anchor_missing", refusal(s))
+        alone = s.mintmark("ledger", "recover", "--officer", ada, "--second-officer", ada, "--reason", "alone", check=False)
+        self.assertIn("act.same_person", alone.stderr)
+        self.assertIn("ledger.", refusal(s), "and nothing is settled by it")
+        said = s.mintmark("ledger", "recover", *officers, "--journal", s.dir / "export")
+        self.assertIn("lot keys destroyed: 1", said)
+        s.start()
+        self.assertIn("ok    anchor", s.mintmark("doctor"))
+        entry = self.entries("ledger.recover")[0]
+        self.assertEqual((entry["officers"], entry["reason"]), (["ada", "ben"], "the disk broke"))
+        self.assertTrue(entry["lost"] and entry["checkpoint"].startswith("mintmark/" + s.id))
+        self.assertEqual({lot["state"] for lot in s.get("/lots")["lots"]}, {"closed"})
+        self.assertEqual(s.sql("SELECT count(*) FROM run WHERE ending IS NULL"), "0")
+        with self.assertRaises(Problem) as caught:
+            s.open_lot()
+        self.assertEqual(caught.exception.code, "order.serials_spent")
+        s.open_lot(serials=[{"first": "SN-1001", "last": "SN-1100"}])
+        self.passes("new")
+        # What the lost part gave out is known, and the unit that got it does not come back by itself.
+        spent = s.sql("SELECT upper(substr(value, 3)) FROM spent WHERE kind='fingerprint'").split()
+        known = s.sql("SELECT hex(value) FROM fingerprint").split()
+        self.assertTrue(set(lost) <= set(spent) | set(known))
+        self.assertTrue(set(used) - {"SN-0001"} <= set(s.sql("SELECT value FROM spent WHERE kind='serial'").split()))
+        Unit(s, "1", hardware("after the backup"))
+        self.assertEqual(s.ended("1", hardware("after the backup"))["ending"], "quarantine")
+        s.mintmark("export", s.dir / "next")
+        checked = s.mintmark("verify", "--key", s.dir / "next" / "checkpoint.vkey", s.dir / "next")
+        self.assertIn("\nanchor: token\nrecovered from an older ledger: 1 times\n", checked)
+        self.assertIn("\nverified", checked)
+        earlier = s.mintmark("verify", "--key", s.dir / "next" / "checkpoint.vkey", "--earlier",
+                             s.dir / "export" / "checkpoint", s.dir / "next", check=False)
+        self.assertEqual(earlier.returncode, 1, "who holds the lost head sees that it is gone")
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
