@@ -61,11 +61,15 @@ class Unit:
         self.process = None
         self.insert()
 
+    def environment(self):
+        return None   # as ours
+
     def insert(self, slot=None):
         if slot:
             self.slot = slot
             self.command[2] = self.station.slot_path(slot)
-        self.process = subprocess.Popen([str(c) for c in self.command], stderr=self.station.unit_log)
+        self.process = subprocess.Popen([str(c) for c in self.command], stderr=self.station.unit_log,
+                                        env=self.environment())
         self.station.processes.append(self.process)
         return self
 

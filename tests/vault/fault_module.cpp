@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "tests/vault/fault.hpp"
+#include "tests/vault/through.hpp"
 
 namespace mintmark::fault {
 namespace {
@@ -110,24 +111,15 @@ CK_RV harmed(const Rule& rule, const Call& call) {
   return rule.harm == Harm::perform_refuse ? rule.rv : rv;
 }
 
-// One function of the list, under its own name.
-template <auto Member, class Type = decltype(Member)>
-struct Through;
-template <auto Member, class... Args>
-struct Through<Member, CK_RV (*CK_FUNCTION_LIST::*)(Args...)> {
-  static inline const char* name = "";
-  static CK_RV call(Args... args) {
+// What becomes of every function of the list.
+struct Harmful {
+  template <class Call>
+  static CK_RV around(const char* name, const Call& call) {
     auto rule = faults().counted(name);
-    auto real = [&] { return (faults().real().*Member)(args...); };
-    return rule ? harmed(*rule, real) : real();
+    return rule ? harmed(*rule, call) : call();
   }
+  static const CK_FUNCTION_LIST& real() { return faults().real(); }
 };
-
-template <auto Member>
-void replace(CK_FUNCTION_LIST& list, const char* name) {
-  Through<Member>::name = name;
-  list.*Member = Through<Member>::call;
-}
 
 CK_RV generate_random(CK_SESSION_HANDLE session, CK_BYTE* out, CK_ULONG size) {
   auto rule = faults().counted("C_GenerateRandom");
@@ -154,48 +146,11 @@ CK_RV sign(CK_SESSION_HANDLE session, CK_BYTE* data, CK_ULONG size, CK_BYTE* sig
 
 CK_RV get_function_list(CK_FUNCTION_LIST** out);
 
-// Every function that Mintmark calls; a new one belongs here too.
-CK_FUNCTION_LIST replaced(CK_FUNCTION_LIST list) {
-  using L = CK_FUNCTION_LIST;
+CK_FUNCTION_LIST replaced(const CK_FUNCTION_LIST& real) {
+  CK_FUNCTION_LIST list = through<Harmful>(real);
   list.C_GetFunctionList = get_function_list;
   list.C_GenerateRandom = generate_random;
   list.C_Sign = sign;
-  replace<&L::C_Initialize>(list, "C_Initialize");
-  replace<&L::C_Finalize>(list, "C_Finalize");
-  replace<&L::C_GetInfo>(list, "C_GetInfo");
-  replace<&L::C_GetSlotList>(list, "C_GetSlotList");
-  replace<&L::C_GetSlotInfo>(list, "C_GetSlotInfo");
-  replace<&L::C_GetTokenInfo>(list, "C_GetTokenInfo");
-  replace<&L::C_GetMechanismList>(list, "C_GetMechanismList");
-  replace<&L::C_GetMechanismInfo>(list, "C_GetMechanismInfo");
-  replace<&L::C_InitToken>(list, "C_InitToken");
-  replace<&L::C_InitPIN>(list, "C_InitPIN");
-  replace<&L::C_OpenSession>(list, "C_OpenSession");
-  replace<&L::C_CloseSession>(list, "C_CloseSession");
-  replace<&L::C_CloseAllSessions>(list, "C_CloseAllSessions");
-  replace<&L::C_GetSessionInfo>(list, "C_GetSessionInfo");
-  replace<&L::C_Login>(list, "C_Login");
-  replace<&L::C_Logout>(list, "C_Logout");
-  replace<&L::C_CreateObject>(list, "C_CreateObject");
-  replace<&L::C_CopyObject>(list, "C_CopyObject");
-  replace<&L::C_DestroyObject>(list, "C_DestroyObject");
-  replace<&L::C_GetAttributeValue>(list, "C_GetAttributeValue");
-  replace<&L::C_SetAttributeValue>(list, "C_SetAttributeValue");
-  replace<&L::C_FindObjectsInit>(list, "C_FindObjectsInit");
-  replace<&L::C_FindObjects>(list, "C_FindObjects");
-  replace<&L::C_FindObjectsFinal>(list, "C_FindObjectsFinal");
-  replace<&L::C_EncryptInit>(list, "C_EncryptInit");
-  replace<&L::C_Encrypt>(list, "C_Encrypt");
-  replace<&L::C_DecryptInit>(list, "C_DecryptInit");
-  replace<&L::C_Decrypt>(list, "C_Decrypt");
-  replace<&L::C_SignInit>(list, "C_SignInit");
-  replace<&L::C_VerifyInit>(list, "C_VerifyInit");
-  replace<&L::C_Verify>(list, "C_Verify");
-  replace<&L::C_GenerateKey>(list, "C_GenerateKey");
-  replace<&L::C_GenerateKeyPair>(list, "C_GenerateKeyPair");
-  replace<&L::C_WrapKey>(list, "C_WrapKey");
-  replace<&L::C_UnwrapKey>(list, "C_UnwrapKey");
-  replace<&L::C_DeriveKey>(list, "C_DeriveKey");
   return list;
 }
 

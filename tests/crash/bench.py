@@ -1,0 +1,295 @@
+"""A line that is stopped dead again and again, and its operator: seats units, scans labels, reseats what lost contact,
+and never touches the ledger. After every stop, and when the line has come to its end, everything is checked."""
+
+import collections
+import contextlib
+import http.client
+import random
+import time
+
+import check
+from station import Problem, hardware
+from stops import StoppableStation, StoppableUnit
+
+PATIENCE = 90       # seconds in which the line must come to an end
+MOST_RESEATS = 4    # of one unit after one stop
+SLOTS = 4
+LOT = 30            # units in a lot, after which one more is refused
+
+
+class Broken(Exception):
+    """An invariant does not hold, or the line does not go on."""
+
+
+class Bench:
+    def __init__(self, name):
+        self.name, self.numbers = name, 0   # of units, so that each has a hardware id of its own
+        self.station = StoppableStation(slots=SLOTS, extra_config="[journal]\ncheckpoint_every = 50\n")
+        self.counts = collections.Counter()
+        self.last_entries, self.acknowledged, self.before = collections.Counter(), [], None
+        self.station.control.arm()
+        self.station.start()
+        self.product = self.station.product()
+        self.open_lot()
+
+    def close(self, keep=False):
+        self.station.close(keep)
+
+    # --- people's work
+
+    def order(self):
+        product, templates = self.product
+        first = 1 + 1000 * len(self.station.get("/lots")["lots"])
+        order = self.station.order(product, quantity=LOT, spares=0,
+                                   serials=[{"first": f"SN-{first:06}", "last": f"SN-{first + 999:06}"}])
+        return {"product": (product, templates), "order": order, "signature": self.station.sign(order)}
+
+    def open_lot(self):
+        self.lot, self.in_lot = self.station.open_lot(**self.order())["lot"], 0
+
+    def close_lot(self):
+        self.station.post(f"/lots/{self.lot}/close")
+
+    def fill_lot(self):
+        """One unit more than the owner ordered is refused."""
+        while self.in_lot < LOT:
+            self.pass_one()
+        extra = self.seat()
+        view = self.station.ended(extra.slot, extra.hardware)
+        if view["code"] != "lot.full":
+            raise Broken(f"quota_held: one unit more than ordered ended {view['ending']} {view['code']}")
+        extra.pull()
+
+    def make_room(self, units):
+        if self.in_lot + units > LOT:
+            self.fill_lot()
+            self.close_lot()
+            self.open_lot()
+        self.in_lot += units
+
+    def pass_one(self):
+        self.in_lot += 1
+        unit = self.seat()
+        self.serve_to_the_end([unit])
+        unit.pull()
+
+    def seat(self, stop=None):
+        self.numbers += 1
+        slot = self.station.slots[self.numbers % SLOTS]
+        self.station.emptied(slot)
+        return StoppableUnit(self.station, slot, hardware(f"{self.name}-{self.numbers}"), stop)
+
+    def scan(self, pending):
+        """The label in hand is scanned; one that did not come out, or only in part, is voided and comes again."""
+        wanted = tuple(pending["symbol"].split(":")[1:])
+        files = [check.Label(path) for path in (self.station.dir / "labels").glob("*.zpl")]
+        there = any(label.whole and label.symbol == (wanted[0], wanted[1], int(wanted[2])) for label in files)
+        try:
+            if there:
+                self.station.post("/scan", {"unit": pending["hardware"], "symbol": pending["symbol"]})
+            else:
+                self.station.post("/labels/void", {"symbol": pending["symbol"], "reason": "nothing came out"})
+                self.counts["voids"] += 1
+        except Problem as refused:   # a crash may have kept the answer from us, and not the act
+            if refused.code not in ("scan.already", "scan.void", "ledger.duplicate"):
+                raise Broken(f"{pending['symbol']}: {refused}") from refused
+            return
+        self.acknowledged.append((*wanted[:2], int(wanted[2]), "applied" if there else "void"))
+
+    def reseat(self, unit):
+        """Taken out and put in again; one whose power was cut may be back before anybody saw it go."""
+        dead = unit.process.poll() is not None
+        unit.pull()
+        if not dead or self.numbers % 2:
+            self.station.emptied(unit.slot)
+        unit.insert()
+        self.counts["reseats"] += 1
+
+    def serve(self, units, seconds=None):
+        """Until every unit has passed, or for so long: True. False where the daemon has died meanwhile."""
+        began, reseats, left, line = time.monotonic(), 0, list(units), {}
+        while left and (seconds is None or time.monotonic() < began + seconds):
+            if self.station.daemon.poll() is not None:
+                return False
+            try:
+                line = self.station.get("/slots")
+                for pending in line["pending"]:
+                    if pending["symbol"]:
+                        self.scan(pending)
+                views = {view["slot"]: view for view in line["slots"]}
+                reseats += sum(self.attend(unit, views[unit.slot], left) for unit in list(left))
+            except (OSError, http.client.HTTPException):
+                self.station.daemon.wait(10)   # its answers end when it does
+            except AssertionError as stuck:
+                if self.station.daemon.poll() is None:
+                    raise Broken(f"runs_known: {stuck}") from stuck
+            if time.monotonic() > began + PATIENCE or reseats > MOST_RESEATS * len(units):
+                raise Broken(f"runs_known: the line does not come to its end: {line}")
+            time.sleep(0.01)
+        return True
+
+    def attend(self, unit, view, left):
+        """What the tile of its slot asks for; whether the unit was seated again."""
+        mine = (view["hardware"] or "").endswith(unit.hardware) and view["state"] == "ended"
+        if mine and view["ending"] == "passed":
+            left.remove(unit)
+        elif mine and view["ending"] not in (None, "retry"):
+            raise Broken(f"runs_known: unit {unit.hardware} ended {view['ending']} {view['code']}")
+        elif mine or unit.process.poll() is not None:
+            self.reseat(unit)
+            return True
+        return False
+
+    # --- after a stop
+
+    def check(self, served):
+        state = check.State(self.station.dir, self.station.notes, served)
+        found = check.violations(state, self.before)
+        told = {(row["serial"], row["place"], row["attempt"], row["event"]) for row in state.ledger.label_event}
+        found += [("nothing_vanished", f"{act}: was acknowledged, and is gone") for act in self.acknowledged
+                  if act not in told]
+        if found:
+            raise Broken("; ".join(f"{invariant}: {what}" for invariant, what in found))
+        self.before = state
+        self.counts["checks"] += 1
+        return state
+
+    def restart(self, stop=None):
+        """The daemon is dead: what it left is looked at, and it is started again."""
+        self.counts["stops"] += 1
+        state = self.check(served=False)
+        newest = state.ledger.entries[-1]
+        last = f"{newest['type']} {newest['step']}" if newest["type"].startswith("step.") else newest["type"]
+        self.last_entries[last] += 1
+        while True:
+            self.station.control.arm(stop)
+            self.counts["restarts"] += 1
+            with contextlib.suppress(AssertionError):
+                self.station.start()
+            if self.station.daemon.poll() is None:
+                return
+            self.must_be_ours()
+            self.counts["stops"] += 1
+            self.check(served=False)
+            stop = None
+
+    # --- what is tried: each a stop, and the way back. Whether it came to be is the answer.
+
+    def passage(self, stop, then="", unit_stop=None):
+        """A stop in one unit's passage. `then` is what happens before the daemon is back: nothing; the unit's power is
+        cut, too; or another unit is put into its place, and the first comes back elsewhere. `unit_stop` is one of the
+        unit itself, whose power comes back as soon as somebody looks."""
+        self.make_room(2 if then == "swap" else 1)
+        self.station.control.arm(stop)
+        unit = self.seat(unit_stop)
+        units = [unit]
+        died = not self.serve(units)
+        if died:
+            self.must_be_ours()
+            if then == "cut":
+                unit.process.kill()
+                unit.process.wait()
+            elif then == "swap":
+                unit.pull()
+                other = hardware(f"{self.name}-{self.numbers}-other")
+                units.insert(0, StoppableUnit(self.station, unit.slot, other))
+            self.restart()
+            self.serve_to_the_end(units[:1])
+            if then == "swap":
+                unit.insert(self.station.slots[(self.numbers + 1) % SLOTS])
+                self.serve_to_the_end([unit])
+        cut = bool(unit_stop) and unit.control.fired()
+        self.counts["units cut"] += bool(cut) + (died and then == "cut")
+        self.counts["stops"] += bool(cut)
+        self.counts["swapped"] += died and then == "swap"
+        self.settle(units)
+        return died or cut
+
+    def start(self, stop):
+        """Killed in mid-run, and stopped again while it comes back."""
+        self.make_room(1)
+        unit = self.seat()
+        self.serve([unit], random.Random(stop.seed).uniform(0.1, 0.6))
+        self.station.daemon.kill()
+        self.station.daemon.wait()
+        before = self.counts["stops"]
+        self.restart(stop)
+        self.serve_to_the_end([unit])
+        self.settle([unit])
+        return self.counts["stops"] > before + 1
+
+    def lot_opened(self, stop):
+        self.close_lot()
+        order = self.order()
+        self.station.control.arm(stop)
+        died = not self.answers(lambda: self.station.open_lot(**order))
+        if died:
+            self.must_be_ours()
+            self.restart()
+        lots = [lot for lot in self.station.get("/lots")["lots"] if lot["state"] == "open"]
+        if not lots:
+            lots = [self.station.open_lot(**order)]
+        self.lot, self.in_lot = lots[0]["lot"], 0
+        self.settle([])
+        return died
+
+    def lot_closed(self, stop):
+        self.station.control.arm(stop)
+        close = f"/lots/{self.lot}/close"
+        died = not self.answers(lambda: self.station.post(close))
+        if died:
+            self.must_be_ours()
+            self.restart()
+        if self.station.get(f"/lots/{self.lot}")["state"] != "closed":
+            self.station.post(close)
+        self.open_lot()
+        self.settle([])
+        return died
+
+    def load(self, stop, seconds):
+        """Every slot has a unit, under way since different times; all is stopped at once."""
+        self.make_room(SLOTS)
+        self.station.control.arm(stop)
+        units = []
+        for _ in range(SLOTS):
+            units.append(self.seat())
+            self.serve(units, seconds / SLOTS)
+        if not stop and self.station.daemon.poll() is None:
+            self.station.daemon.kill()
+            self.station.daemon.wait()
+        died = self.station.daemon.poll() is not None or not self.serve(units)
+        if died:
+            if stop:
+                self.must_be_ours()
+            self.restart()
+            self.serve_to_the_end(units)
+        self.settle(units)
+        return died
+
+    def answers(self, ask):
+        """False where the daemon died over it."""
+        try:
+            ask()
+        except (OSError, http.client.HTTPException):
+            self.station.daemon.wait(10)
+            return False
+        return True
+
+    def settle(self, units):
+        self.station.control.arm()
+        self.check(served=True)
+        for unit in units:
+            unit.pull()
+
+    def serve_to_the_end(self, units):
+        while not self.serve(units):
+            self.must_be_ours()
+            self.restart()
+
+    def must_be_ours(self):
+        if not self.station.control.fired():
+            self.own_end()
+
+    def own_end(self):
+        log = (self.station.dir / "mintmarkd.log").read_text()
+        raise Broken(f"runs_known: mintmarkd ended by itself: {log[-300:]}")

@@ -1,0 +1,100 @@
+"""The object that stops a process, seen from the sweep: control.hpp's page, and the processes under it."""
+
+import dataclasses
+import mmap
+import os
+import pathlib
+import shutil
+import struct
+import tempfile
+
+from station import BUILD, Station, Unit
+
+OBJECT = BUILD / "tests" / "crash" / "mintmark_stop.so"
+KINDS = ("device", "page", "sync", "label", "file", "token")
+HOWS = ("before", "after", "torn", "fail")
+CUTS = ("none", "lose", "some", "tear")
+HEAD = struct.Struct("8I6II64s")
+TRACE = 1 << 16
+
+
+@dataclasses.dataclass(frozen=True)
+class Stop:
+    """The `occurrence`th boundary of a kind, and what happens there."""
+    kind: str
+    occurrence: int
+    how: str = "after"
+    cut: str = "none"
+    seed: int = 0
+    error: int = 0
+    times: int = 0
+
+    def __str__(self):
+        power = "" if self.cut == "none" else f", power cut ({self.cut})"
+        return f"{self.how} {self.kind} {self.occurrence}{power}"
+
+
+class Control:
+    def __init__(self, path):
+        self.path = pathlib.Path(path)
+        self.path.write_bytes(bytes(HEAD.size + TRACE))
+        with open(self.path, "r+b") as file:
+            self.page = mmap.mmap(file.fileno(), 0)
+
+    def arm(self, stop=None):
+        """From here on, boundaries are counted from 1; without a stop they are only counted."""
+        self.page[:HEAD.size] = bytes(HEAD.size)
+        if stop:
+            self.page[4:28] = struct.pack("6I", stop.occurrence, HOWS.index(stop.how), CUTS.index(stop.cut), stop.seed,
+                                          stop.error, stop.times)
+            self.page[:4] = struct.pack("I", 1 + KINDS.index(stop.kind))
+
+    def read(self):
+        values = HEAD.unpack(self.page[:HEAD.size])
+        steps = min(values[14], TRACE)
+        return {"fired": values[7], "counts": dict(zip(KINDS, values[8:14])), "what": values[15].rstrip(b"\0").decode(),
+                "trace": [KINDS[kind] for kind in self.page[HEAD.size:HEAD.size + steps]]}
+
+    def fired(self):
+        return self.read()["fired"]
+
+
+class StoppableStation(Station):
+    """A station whose daemon runs under the object, which is also its PKCS#11 module."""
+
+    def __init__(self, **options):
+        super().__init__(demo=False, **options)
+        self.watch = pathlib.Path(tempfile.mkdtemp(prefix="mintmark-watch-"))
+        self.control = Control(self.watch / "control")
+        self.notes = self.watch / "notes"
+        text = self.config.read_text()
+        self.config.write_text(text.replace("/usr/lib/softhsm/libsofthsm2.so", str(OBJECT)))
+
+    def start(self):
+        quiet = self.env
+        self.env = {**quiet, "LD_PRELOAD": str(OBJECT), "MINTMARK_STOP": str(self.control.path),
+                    "MINTMARK_STOP_DIR": str(self.dir), "MINTMARK_STOP_NOTES": str(self.notes)}
+        try:
+            return super().start()
+        finally:
+            self.env = quiet
+
+    def close(self, keep=False):
+        super().close(keep)
+        if keep:
+            print("kept:", self.watch)
+        else:
+            shutil.rmtree(self.watch)
+
+
+class StoppableUnit(Unit):
+    """A unit whose flash and line are under an object of their own."""
+
+    def __init__(self, station, slot, hardware, stop=None):
+        self.control = Control(station.watch / f"unit-{hardware}")
+        self.control.arm(stop)
+        super().__init__(station, slot, hardware)
+
+    def environment(self):
+        return {**os.environ, "LD_PRELOAD": str(OBJECT), "MINTMARK_STOP": str(self.control.path),
+                "MINTMARK_STOP_DIR": str(self.station.dir / "flash")}

@@ -1,0 +1,285 @@
+#!/usr/bin/env python3
+"""Stops a station dead, and its units, at every boundary of what they do; starts it again, lets the line come to its end,
+and holds everything against the invariants each time (check.py).
+
+    sweep.py [--soak] [--shard k/n] [--only WORD] [--jobs N] [--list]
+
+Without --soak every boundary of one unit's whole passage is stopped at once or more often, each in one of the ways in
+which a machine can stop there. With it, in all of those ways, and at random instants under load. MINTMARK_BIN is a build
+without sanitizers; MINTMARK_KEEP=1 keeps the directory of a station that broke an invariant."""
+
+import argparse
+import collections
+import dataclasses
+import multiprocessing
+import os
+import random
+import sys
+import time
+import traceback
+
+from bench import Bench, Broken
+from stops import Stop
+
+UNITS_ON_A_BENCH = 150   # then another station: what is checked grows with each unit
+UNIT_BOUNDARIES = 260    # of the unit's own: writes to its line and its flash
+STATION = ("device", "page", "sync", "label", "token")
+
+
+@dataclasses.dataclass(frozen=True)
+class Trial:
+    scene: str
+    stop: Stop | None
+    then: str = ""
+    unit_stop: Stop | None = None
+
+    def __str__(self):
+        words = [self.scene, str(self.stop) if self.stop else "", f"unit: {self.unit_stop}" if self.unit_stop else "",
+                 f"then {self.then}" if self.then else ""]
+        return ", ".join(word for word in words if word)
+
+    def run(self, bench):
+        if self.scene == "passage":
+            return bench.passage(self.stop, self.then, self.unit_stop)
+        if self.scene == "load":
+            return bench.load(self.stop, random.Random(str(self)).uniform(0.2, 2.5))
+        return getattr(bench, self.scene)(self.stop)
+
+
+# --- what there is to stop at
+
+def boundaries(bench):
+    """How many of each kind one unit's passage, a start, and a lot's opening and closing have."""
+    found, control = {}, bench.station.control
+    bench.pass_one()   # the first of a lot makes rows that no other makes
+    control.arm()
+    bench.pass_one()
+    found["passage"] = control.read()
+    control.arm()
+    bench.close_lot()
+    found["lot_closed"] = control.read()
+    order = bench.order()
+    control.arm()
+    bench.station.open_lot(**order)
+    found["lot_opened"] = control.read()
+    bench.station.daemon.kill()
+    bench.station.daemon.wait()
+    control.arm()
+    bench.station.start()
+    found["start"] = control.read()
+    return found
+
+
+def page_in_each_commit(trace, chosen):
+    """The number of one page written between each sync and the one before."""
+    out, pages, first = [], 0, 1
+    for kind in trace:
+        if kind == "page":
+            pages += 1
+        elif kind == "sync" and pages >= first:
+            out.append(chosen.randint(first, pages))
+            first = pages + 1
+    return out
+
+
+def every_boundary(found):
+    """Each boundary of a passage once, each commit in each of its moments; some of each other scene."""
+    chosen = random.Random(1)
+    counts = found["passage"]["counts"]
+    for n in range(1, counts["device"] + 1):
+        yield Trial("passage", Stop("device", n, ("after", "torn")[n % 2]), ("", "", "cut", "swap")[n % 4])
+    for n in range(1, counts["sync"] + 1):
+        yield Trial("passage", Stop("sync", n, "before", "lose", n))
+        yield Trial("passage", Stop("sync", n, "before", ("some", "tear")[n % 2], n), ("", "cut", "swap")[n % 3])
+        yield Trial("passage", Stop("sync", n, "after", ("lose", "none")[n % 2], n))
+    for n in page_in_each_commit(found["passage"]["trace"], chosen):
+        yield Trial("passage", Stop("page", n, ("after", "torn", "before")[n % 3], ("none", "some")[n % 2], n))
+    for n in range(1, counts["label"] + 1):
+        yield Trial("passage", Stop("label", n, ("before", "torn")[n % 2], ("none", "some")[n // 2 % 2], n))
+        yield Trial("passage", Stop("label", n, "after", ("some", "lose")[n % 2], n))
+    for n in range(1, counts["token"] + 1):
+        yield Trial("passage", Stop("token", n, "after"))
+    for n in range(1, UNIT_BOUNDARIES, 13):
+        yield Trial("passage", None, "", Stop("file", n, "after", ("none", "some")[n % 2], n))
+    for n in range(1, counts["device"], 4):
+        yield Trial("passage", Stop("device", n), "", Stop("device", n, "torn"))
+    yield from other_scenes(found, chosen, 24)
+
+
+def every_way(found, random_stops):
+    """All of it: every boundary in every way, and at random instants under load."""
+    chosen = random.Random(2)
+    counts = found["passage"]["counts"]
+    for then in ("", "cut", "swap"):
+        for n in range(1, counts["device"] + 1):
+            for how in ("before", "after", "torn"):
+                yield Trial("passage", Stop("device", n, how), then)
+        for n in range(1, counts["sync"] + 1):
+            for how, cut in (("before", "lose"), ("before", "some"), ("before", "tear"), ("after", "lose"), ("after", "none")):
+                yield Trial("passage", Stop("sync", n, how, cut, chosen.randint(0, 10**6)), then)
+    for n in range(1, counts["page"] + 1):
+        for how, cut in (("after", "none"), ("torn", "none"), ("after", "some"), ("after", "lose")):
+            yield Trial("passage", Stop("page", n, how, cut, chosen.randint(0, 10**6)))
+    for n in range(1, counts["label"] + 1):
+        for how in ("before", "after", "torn"):
+            for cut in ("none", "lose", "some", "tear"):
+                yield Trial("passage", Stop("label", n, how, cut, n))
+    for n in range(1, counts["token"] + 1):
+        for how in ("before", "after"):
+            yield Trial("passage", Stop("token", n, how), ("", "cut")[n % 2])
+    for n in range(1, UNIT_BOUNDARIES):
+        for how, cut in (("after", "none"), ("after", "some"), ("before", "lose")):
+            yield Trial("passage", None, "", Stop("file", n, how, cut, n))
+    for n in range(1, counts["device"] + 1):
+        for how in ("after", "torn"):
+            yield Trial("passage", None, "", Stop("device", n, how))
+            yield Trial("passage", Stop("device", n), "", Stop("device", n, how))
+    yield from other_scenes(found, chosen, 10**6)
+    for n in range(random_stops):
+        kind = chosen.choice((None, None, "device", "page", "sync", "token"))
+        stop = kind and Stop(kind, chosen.randint(1, 4 * counts[kind]), chosen.choice(("before", "after", "torn")),
+                             chosen.choice(("none", "lose", "some", "tear")), n)
+        yield Trial("load", stop)
+
+
+def other_scenes(found, chosen, most):
+    """A second stop while the station comes back; stops in the opening and the closing of a lot."""
+    for scene in ("start", "lot_opened", "lot_closed"):
+        all_of = [Trial(scene, Stop(kind, n, how, cut, n)) for kind, count in found[scene]["counts"].items()
+                  for n in range(1, count + 1) for how, cut in (("after", "none"), ("before", "some"))
+                  if cut == "none" or kind != "token"]
+        if most < len(all_of):   # as many of the disk as of the token, which keeps what it keeps
+            disk = [trial for trial in all_of if trial.stop.kind != "token"]
+            rest = [trial for trial in all_of if trial.stop.kind == "token"]
+            disk = disk if len(disk) <= most // 2 else chosen.sample(disk, most // 2)
+            all_of = disk + chosen.sample(rest, min(most - len(disk), len(rest)))
+        yield from all_of
+
+
+# --- doing it
+
+@dataclasses.dataclass
+class Report:
+    tried: int = 0
+    missed: int = 0
+    violations: list = dataclasses.field(default_factory=list)
+    counts: collections.Counter = dataclasses.field(default_factory=collections.Counter)
+    last_entries: collections.Counter = dataclasses.field(default_factory=collections.Counter)
+    kinds: collections.Counter = dataclasses.field(default_factory=collections.Counter)
+    endings: collections.Counter = dataclasses.field(default_factory=collections.Counter)
+
+    def add(self, other):
+        for field in dataclasses.fields(self):
+            setattr(self, field.name, getattr(self, field.name) + getattr(other, field.name))
+
+
+def end_of(bench, report):
+    """What the bench's ledger says of all that it went through."""
+    report.counts.update(bench.counts)
+    report.last_entries.update(bench.last_entries)
+    if bench.before is None:
+        return
+    report.counts["resumed"] += len(bench.before.ledger.of_type("run.resume"))
+    for run in bench.before.ledger.run:
+        report.endings[" ".join(filter(None, (run["ending"] or f"open at {run['next']}", run["code"])))] += 1
+
+
+def one_trial(bench, trial, report):
+    """False where the bench is not to be used any more."""
+    try:
+        fired = trial.run(bench)
+    except Broken as broken:
+        report.violations.append(f"{trial}: {broken}")
+    except Exception:   # the harness's own failure is no less a failure of the sweep
+        report.violations.append(f"{trial}: {traceback.format_exc()}")
+    else:
+        report.tried += fired
+        report.missed += not fired
+        report.kinds[(trial.stop or trial.unit_stop or Stop("random", 0)).kind] += fired
+        return bench.numbers < UNITS_ON_A_BENCH
+    report.tried += 1
+    print(f"violation {report.violations[-1]}", flush=True)
+    return False
+
+
+def work(name, trials, progress, results):
+    """One of the processes: a bench after another, a trial after another."""
+    bench, benches, report = None, 0, Report()
+    for trial in iter(trials.get, None):
+        if bench is None:
+            benches += 1
+            bench = Bench(f"{name}-{benches}")
+        broken = len(report.violations)
+        if not one_trial(bench, trial, report):
+            end_of(bench, report)
+            bench.close(keep=len(report.violations) > broken and "MINTMARK_KEEP" in os.environ)
+            bench = None
+        with progress.get_lock():
+            progress.value += 1
+    if bench:
+        end_of(bench, report)
+        bench.close()
+    results.put(report)
+
+
+def sweep(trials, jobs):
+    waiting, results, progress = multiprocessing.Queue(), multiprocessing.Queue(), multiprocessing.Value("i", 0)
+    for trial in trials + [None] * jobs:
+        waiting.put(trial)
+    workers = [multiprocessing.Process(target=work, args=(str(n), waiting, progress, results)) for n in range(jobs)]
+    for worker in workers:
+        worker.start()
+    report, told = Report(), time.monotonic()
+    while any(worker.is_alive() for worker in workers) and results.qsize() < jobs:
+        time.sleep(0.5)
+        if time.monotonic() > told + 20:
+            told = time.monotonic()
+            print(f"{progress.value} of {len(trials)} tried", flush=True)
+    for _ in workers:
+        report.add(results.get(timeout=60))
+    for worker in workers:
+        worker.join()
+    return report
+
+
+def table(title, counter):
+    print(f"| {title} | stops |\n|---|---|")
+    for word, count in sorted(counter.items()):
+        print(f"| {word} | {count} |")
+
+
+def main():
+    words = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    words.add_argument("--soak", action="store_true", default="MINTMARK_SOAK" in os.environ)
+    words.add_argument("--shard", default="1/1", help="this part of the stops")
+    words.add_argument("--only", default="", help="those whose description has this word")
+    words.add_argument("--most", type=int, help="no more than so many, evenly chosen")
+    words.add_argument("--random", type=int, default=1500, help="stops under load, with --soak")
+    words.add_argument("--jobs", type=int, default=max(2, os.cpu_count() or 1))
+    words.add_argument("--list", action="store_true", help="says what would be tried")
+    given = words.parse_args()
+    began = time.monotonic()
+    bench = Bench("count")
+    found = boundaries(bench)
+    bench.close()
+    trials = list(every_way(found, given.random) if given.soak else every_boundary(found))
+    part, parts = map(int, given.shard.split("/"))
+    trials = [trial for trial in trials[part - 1::parts] if given.only in str(trial)]
+    if given.most and given.most < len(trials):
+        trials = [trials[i * len(trials) // given.most] for i in range(given.most)]
+    if given.list:
+        print(*trials, sep="\n")
+        return
+    report = sweep(trials, given.jobs)
+    table("last journal entry", report.last_entries)
+    table("stopped at", report.kinds)
+    table("ending", report.endings)
+    said = ", ".join(f"{report.counts[word]} {word}" for word in
+                     ("stops", "restarts", "resumed", "units cut", "swapped", "reseats", "voids", "checks"))
+    print(f"note crash: {said}; {report.missed} not reached; {time.monotonic() - began:.0f} s")
+    print(f"sweep crash: tried {report.tried}, violations {len(report.violations)}")
+    sys.exit(bool(report.violations) or report.tried < len(trials) // 2)
+
+
+if __name__ == "__main__":
+    main()
