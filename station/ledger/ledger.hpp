@@ -14,7 +14,9 @@
 #include <condition_variable>
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -124,6 +126,8 @@ class Ledger {
   const Birth& birth() const { return birth_; }
   // The kind of anchor as the journal had it when the ledger was opened; empty: none yet.
   const std::string& anchor() const { return anchor_; }
+  // The code of the fault of the disk that undid the newest commit; nothing where it was kept.
+  std::optional<std::string> trouble() const;
 
   // Runs `work(Transaction&)` on the one writer thread. Whatever waits there shares one commit;
   // each closure has its own savepoint, so an exception undoes that closure alone and goes to its
@@ -170,6 +174,7 @@ class Ledger {
   using Write = Job<Transaction>;
   void serve_writes(std::vector<std::shared_ptr<Write>>& batch);
   bool commit_group(std::vector<std::shared_ptr<Write>>& batch);
+  void note_trouble(const std::vector<std::shared_ptr<Write>>& batch, bool kept);
   void serve_reads(std::vector<std::shared_ptr<Job<Reader>>>& batch);
   void begin_alone();
   void keep(const Checkpoint& checkpoint);
@@ -188,6 +193,8 @@ class Ledger {
   HeadFile head_file_;
   std::int64_t data_version_ = 0;
   std::string anchor_;
+  mutable std::mutex trouble_mutex_;
+  std::optional<std::string> trouble_;
   sqlite::Database reader_;
   OpenFiles files_;         // the writer thread's
   std::uint64_t kept_ = 0;  // the reader thread's: the size anchored last

@@ -28,6 +28,9 @@ static std::string_view code_of(sqlite3* db, int rc, std::string_view message) {
   bool guard = rc == SQLITE_CONSTRAINT_TRIGGER && message.ends_with(": exists");
   if (rc == SQLITE_CONSTRAINT_UNIQUE || rc == SQLITE_CONSTRAINT_PRIMARYKEY || guard)
     return "ledger.duplicate";
+  if ((rc & 0xff) == SQLITE_IOERR || (rc & 0xff) == SQLITE_READONLY ||
+      (rc & 0xff) == SQLITE_CANTOPEN)
+    return "disk.failed";
   if ((rc & 0xff) == SQLITE_CORRUPT || (rc & 0xff) == SQLITE_NOTADB) return "ledger.tampered";
   return "ledger.failed";
 }

@@ -66,14 +66,14 @@ Task<void> Line::Impl::serve(Bench& bench) {
     bench.seat = std::make_shared<Seat>(*bench.slot, std::move(who), executor_);
     std::optional<Fault> fault = co_await greet(bench);
     bench.seat->free();
-    bool again = co_await stays_for_token(bench, std::move(fault));
+    bool again = co_await stays(bench, std::move(fault));
     if (!again) co_await bench.slot->departure();
     bench.seat->seated = false;
     publish("pending", Json::object({{"pending", pending()}}));
   }
 }
 
-Task<std::optional<Fault>> Line::Impl::greet(Bench& bench) {
+Task<std::optional<Fault>> Line::Impl::welcomed(Bench& bench) {
   std::optional<Fault> fault;
   try {
     co_await welcome(bench);
@@ -83,9 +83,17 @@ Task<std::optional<Fault>> Line::Impl::greet(Bench& bench) {
     if (stopping_) throw;
     fault = Fault("station.internal", {}, e.what());
   }
+  co_return fault;
+}
+
+Task<std::optional<Fault>> Line::Impl::greet(Bench& bench) {
+  std::optional<Fault> fault = co_await welcomed(bench);
+  // Its run came to an end while it was met, for its label had been scanned: it is met once more.
+  if (fault && fault->code() == "run.moved") fault = co_await welcomed(bench);
   if (fault) {
     spdlog::warn("slot {}: {}", bench.name(), fault->what());
-    if (!TokenWatch::concerns(*fault)) show(bench, "ended", fault->code(), fault->args());
+    bool passes = TokenWatch::concerns(*fault) || is_of_the_disk(fault->code());
+    if (!passes) show(bench, "ended", fault->code(), fault->args());
   }
   if (fault && Provisioner::stops_station(*fault)) {
     co_await provisioner_.stop_station(*fault);
@@ -97,15 +105,24 @@ Task<std::optional<Fault>> Line::Impl::greet(Bench& bench) {
   co_return fault;
 }
 
-// Whether the slot was left for want of the token, which has come back while the unit still sits
-// here: it is met anew, as if it had just arrived.
-Task<bool> Line::Impl::stays_for_token(Bench& bench, std::optional<Fault> fault) {
-  if (!fault || !TokenWatch::concerns(*fault)) co_return false;
-  token_.report(*fault);
-  std::string code = fault->code();
-  Fault::Args args = fault->args();
+// Whether the slot was left for want of the token, or of a disk, and the unit still sits here when
+// it is back, or may be: it is met anew, as if it had just arrived.
+Task<bool> Line::Impl::stays(Bench& bench, std::optional<Fault> fault) {
+  if (!fault) co_return false;
+  if (TokenWatch::concerns(*fault)) co_return co_await stays_for_token(bench, std::move(*fault));
+  if (!is_of_the_disk(fault->code())) co_return false;
+  show(bench, "paused", fault->code(), fault->args());
+  asio::steady_timer timer(executor_, std::chrono::seconds(2));
+  auto first = co_await (timer.async_wait(asio::use_awaitable) || bench.slot->departure());
+  co_return first.index() == 0;
+}
+
+Task<bool> Line::Impl::stays_for_token(Bench& bench, Fault fault) {
+  token_.report(fault);
+  std::string code = fault.code();
+  Fault::Args args = fault.args();
   show(bench, "paused", code, args);
-  auto first = co_await (token_.outlasts(std::move(*fault)) || bench.slot->departure());
+  auto first = co_await (token_.outlasts(std::move(fault)) || bench.slot->departure());
   bool back = first.index() == 0 && std::get<0>(first);
   if (!back) show(bench, "ended", code, args);
   co_return back;

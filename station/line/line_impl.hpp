@@ -42,6 +42,7 @@ class Line::Impl : public std::enable_shared_from_this<Line::Impl> {
   Json station() const;
   void show(Bench& bench, std::string state, std::string code = {}, Fault::Args args = {});
   void show(const Passage& passage);
+  void show_waiting(Bench& bench, const Fault& fault);
   void publish(const std::string& name, const Json& data);
   Task<void> refresh();  // reads the lots again and publishes them
   void refresh_soon();
@@ -69,7 +70,9 @@ class Line::Impl : public std::enable_shared_from_this<Line::Impl> {
   // arrival.cpp
   Task<void> serve(Bench& bench);
   Task<std::optional<Fault>> greet(Bench& bench);
-  Task<bool> stays_for_token(Bench& bench, std::optional<Fault> fault);
+  Task<bool> stays(Bench& bench, std::optional<Fault> fault);
+  Task<bool> stays_for_token(Bench& bench, Fault fault);
+  Task<std::optional<Fault>> welcomed(Bench& bench);
   Task<void> welcome(Bench& bench);
   Task<bool> wait_for_admission(Bench& bench, Lot& lot);
   Task<void> meet(Bench& bench, Lot lot);

@@ -58,15 +58,15 @@ struct Passage {
   Lot lot;
   Product product;
   Run run;
-  std::shared_ptr<Seat> seat;   // none for a run that goes on at another bench
-  Bytes known_spki;             // the key that this hardware id has, if any; a run may give it one
-  Event changed;                // its labels were scanned or voided, or it is doomed
-  std::optional<Fault> fault;   // why it ended, or was interrupted
-  std::optional<Fault> doomed;  // somebody else found a reason to end this run
-  bool uncertain = false;       // a label may or may not have come out
-  bool over = false;            // nothing of it goes on
-  bool waits_for_token = false;
-  bool token_refuses = false;  // it is there, and kept saying no: not worth another wait
+  std::shared_ptr<Seat> seat;      // none for a run that goes on at another bench
+  Bytes known_spki;                // the key that this hardware id has, if any; a run may give it one
+  Event changed;                   // its labels were scanned or voided, or it is doomed
+  std::optional<Fault> fault;      // why it ended, or was interrupted
+  std::optional<Fault> doomed;     // somebody else found a reason to end this run
+  bool uncertain = false;          // a label may or may not have come out
+  bool over = false;               // nothing of it goes on
+  std::optional<Fault> waits_for;  // the end of what is in the station's own way: token, disk
+  bool token_refuses = false;      // it is there, and kept saying no: not worth another wait
   int steps_done = 0;
   std::vector<runs::LabelState> labels;  // as last read from the ledger
 

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <boost/asio/experimental/awaitable_operators.hpp>
+#include <boost/asio/steady_timer.hpp>
 
 #include "station/credential/dpp.hpp"
 #include "station/credential/wifi.hpp"
@@ -23,6 +24,9 @@ namespace {
 
 // The step after which nobody needs the unit in its slot any more.
 constexpr Step kLastAtTheSlot = Step::lock;
+
+// Of a disk that could not be written.
+constexpr std::chrono::milliseconds kFirstTry{1000}, kSlowestTry{30000};
 
 bool needs_unit(Step step) { return step <= kLastAtTheSlot; }
 
@@ -72,21 +76,59 @@ Task<std::optional<Fault>> Provisioner::go_on(Passage& p) {
   co_return fault;
 }
 
-// A token that is away ends no run: the step is done again when it is back, as it would be after a
-// crash there. False where the fault stands, or where the unit has gone meanwhile.
+// What is in the station's own way ends no run: the step is done again when it has gone, as it
+// would be after a crash there. False where the fault stands, or where the unit has gone meanwhile.
 Task<bool> Provisioner::sit_out(Passage& p, Fault fault) {
-  if (services_.token == nullptr || p.doomed || !TokenWatch::concerns(fault)) co_return false;
+  if (p.doomed) co_return false;
+  if (is_of_the_disk(fault.code())) co_return co_await sit_out_disk(p, std::move(fault));
+  co_return co_await sit_out_token(p, std::move(fault));
+}
+
+Task<bool> Provisioner::sit_out_token(Passage& p, Fault fault) {
+  if (services_.token == nullptr || !TokenWatch::concerns(fault)) co_return false;
   bool at_slot = p.seat && p.seat->in_use;
   if (at_slot && services_.when_away == WhenAway::stop) {
     services_.token->report(fault);
     co_return false;
   }
-  p.waits_for_token = true;
+  p.waits_for = fault;
   show_(p);
-  bool back = co_await wait_for_token(p, fault);
-  p.waits_for_token = false;
+  bool back = co_await wait_for_token(p, std::move(fault));
+  p.waits_for.reset();
   p.token_refuses = !back && !services_.token->away();
   if (!back || p.doomed) co_return false;
+  co_return co_await resumed(p);
+}
+
+// A disk says nothing when it can be written again: it is tried, ever more slowly.
+Task<bool> Provisioner::sit_out_disk(Passage& p, Fault fault) {
+  spdlog::error("run {} waits: {}", p.run.id, fault.what());
+  p.waits_for = std::move(fault);
+  show_(p);
+  bool again = false;
+  bool here = true;
+  for (auto pause = kFirstTry; here && !again; pause = std::min(pause * 2, kSlowestTry)) {
+    here = co_await wait_awhile(p, pause);
+    if (here) again = co_await resumed(p);
+  }
+  p.waits_for.reset();
+  co_return again;
+}
+
+// False where the run is doomed, or the unit has left its slot.
+Task<bool> Provisioner::wait_awhile(Passage& p, std::chrono::milliseconds time) {
+  asio::steady_timer timer(co_await asio::this_coro::executor, time);
+  if (p.seat && p.seat->in_use) {
+    Slot& slot = *p.seat->slot;
+    auto first =
+        co_await (timer.async_wait(asio::use_awaitable) || until_doomed(p) || slot.departure());
+    co_return first.index() == 0;
+  }
+  auto first = co_await (timer.async_wait(asio::use_awaitable) || until_doomed(p));
+  co_return first.index() == 0;
+}
+
+Task<bool> Provisioner::resumed(Passage& p) {
   auto again = [&](Transaction& db) { return runs::resume(db, kStation, p.run, p.run.slot); };
   std::optional<Fault> trouble;
   try {
@@ -371,10 +413,10 @@ Task<void> Provisioner::end(Passage& p, Fault fault) {
     co_await stop_station(std::move(fault));
     co_return;
   }
-  if (p.doomed) {  // the ledger has its ending already, from who doomed it
+  if (p.doomed || fault.code() == "run.moved") {  // the ledger has its ending, from who doomed it
     auto look = [&](Reader& db) { return runs::get(db, p.run.id); };
     p.run = co_await services_.ledger->read(look);
-    p.fault = p.doomed;
+    if (p.run.ending) p.fault = p.doomed ? *p.doomed : Fault(p.run.code);
     co_return;
   }
   if (is_stations_own(fault.code())) co_return;

@@ -31,7 +31,7 @@ Json Line::Impl::view(const Bench& bench) const {
       out["ending"] = word(*p->run.ending);
     else if (p->fault && ending_of(p->fault->code()) == Ending::retry)
       out["ending"] = word(Ending::retry);
-  } else if (bench.state == "ended" && !bench.code.empty()) {
+  } else if (bench.state == "ended" && !bench.code.empty() && !is_stations_own(bench.code)) {
     out["ending"] = bench.code == "unit.already_passed" ? "passed" : word(ending_of(bench.code));
   }
   out["code"] = or_null(bench.code);
@@ -120,6 +120,13 @@ void Line::Impl::show(Bench& bench, std::string state, std::string code, Fault::
   publish("slot", view(bench));
 }
 
+void Line::Impl::show_waiting(Bench& bench, const Fault& fault) {
+  if (!TokenWatch::concerns(fault))
+    show(bench, "paused", fault.code(), fault.args());
+  else
+    show(bench, "paused", token_.away() ? token_.fault()->code() : "token.away");
+}
+
 void Line::Impl::show(const Passage& passage) {
   for (Bench& bench : benches_) {
     if (bench.passage.get() != &passage) continue;
@@ -127,8 +134,8 @@ void Line::Impl::show(const Passage& passage) {
     if (passage.over)
       show(bench, "ended", interrupted ? passage.fault->code() : "",
            interrupted ? passage.fault->args() : Fault::Args());
-    else if (passage.waits_for_token && passage.seat && passage.seat->in_use)
-      show(bench, "paused", token_.away() ? token_.fault()->code() : "token.away");
+    else if (passage.waits_for && passage.seat && passage.seat->in_use)
+      show_waiting(bench, *passage.waits_for);
     else
       show(bench, passage.seat && passage.seat->in_use ? "working" : "free");
   }

@@ -110,6 +110,9 @@ Task<Response> health(Desk& desk, Call&) {
   } else if (station["token"] != "ok") {
     status = "degraded";
     reason = station["token_code"].get<std::string>();
+  } else if (auto trouble = desk.services.ledger->trouble()) {
+    status = "degraded";
+    reason = *trouble;
   }
   Json body = {{"status", status},
                {"version", MINTMARK_VERSION},

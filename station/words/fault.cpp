@@ -141,11 +141,14 @@ constexpr std::string_view kStationsOwn[] = {"station.internal",
                                              "identity.failed",
                                              "crypto.failed",
                                              "disk.full",
+                                             "disk.failed",
                                              "ledger.failed",
                                              "ledger.tampered",
                                              "ledger.replaced",
                                              "ledger.busy",
                                              "ledger.duplicate",
+                                             "ledger.missing",
+                                             "ledger.tampered",
                                              "lot.paused",
                                              "lot.none",
                                              "lot.closed",
@@ -177,6 +180,11 @@ bool pauses_lot(std::string_view code) {
 bool is_stations_own(std::string_view code) {
   return std::find(std::begin(kStationsOwn), std::end(kStationsOwn), code) !=
          std::end(kStationsOwn);
+}
+
+bool is_of_the_disk(std::string_view code) {
+  return code == "disk.full" || code == "disk.failed" || code == "ledger.busy" ||
+         code == "ledger.missing" || code == "label.sink";
 }
 
 }  // namespace mintmark

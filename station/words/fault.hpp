@@ -45,4 +45,8 @@ bool pauses_lot(std::string_view code);
 // the run stays open and the unit is met again when the station is well.
 bool is_stations_own(std::string_view code);
 
+// True for those of them that say of a disk that nothing can be written: what failed may be tried
+// again, until it can.
+bool is_of_the_disk(std::string_view code);
+
 }  // namespace mintmark

@@ -40,8 +40,9 @@ struct Control {
   How how;
   Cut cut;
   std::uint32_t seed;
-  std::uint32_t error;  // How::fail: an errno, or a CK_RV
-  std::uint32_t times;  // How::fail: how many in a row; 0: all from then on
+  std::uint32_t error;        // How::fail: an errno, or a CK_RV
+  std::uint32_t times;        // How::fail: how many in a row; 0: all from then on
+  std::array<char, 32> only;  // counts nothing but calls of this name; empty: all of the kind
   std::uint32_t fired;
   std::array<std::uint32_t, kKinds> counts;
   std::uint32_t steps;                       // boundaries so far, of all kinds

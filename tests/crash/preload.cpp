@@ -114,7 +114,7 @@ template <class Call, class Prepare, class Half, class Done>
 auto at_boundary(const Place& place, const char* name, const Call& call, const Prepare& prepare,
                  const Half& half, const Done& done) -> decltype(call()) {
   std::lock_guard<std::mutex> guard(stop().mutex());
-  bool here = stop().reached(place.kind);
+  bool here = stop().reached(place.kind, name);
   if (here && stop().how() == How::fail) return failed();
   if (here && stop().how() == How::before) stop().die(said(place, name));
   prepare();

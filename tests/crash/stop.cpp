@@ -54,8 +54,9 @@ Stop& Stop::of_process() {
   return one;
 }
 
-bool Stop::reached(Kind kind) {
+bool Stop::reached(Kind kind, std::string_view name) {
   auto index = static_cast<std::size_t>(kind);
+  if (control_->only.front() != 0 && name != control_->only.data()) return false;
   std::uint32_t n = ++control_->counts.at(index);
   if (control_->steps < control_->trace.size())
     control_->trace.at(control_->steps) = static_cast<std::uint8_t>(kind);

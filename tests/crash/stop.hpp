@@ -4,6 +4,7 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <string_view>
 
 #include "tests/crash/control.hpp"
 #include "tests/crash/disk.hpp"
@@ -24,7 +25,7 @@ class Stop {
   std::mutex& mutex() { return mutex_; }
 
   // One boundary. Whether the sweep wants something done here; `fail` is counted as done.
-  bool reached(Kind kind);
+  bool reached(Kind kind, std::string_view name);
   How how() const { return control_->how; }
   std::uint32_t error() const { return control_->error; }
   // Ends here. `what` is for the report.

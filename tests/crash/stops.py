@@ -14,7 +14,7 @@ OBJECT = BUILD / "tests" / "crash" / "mintmark_stop.so"
 KINDS = ("device", "page", "sync", "label", "file", "token")
 HOWS = ("before", "after", "torn", "fail")
 CUTS = ("none", "lose", "some", "tear")
-HEAD = struct.Struct("8I6II64s")
+HEAD = struct.Struct("7I32sI6II64s")   # armed ... times, only, fired, counts, steps, what
 TRACE = 1 << 16
 
 
@@ -28,6 +28,7 @@ class Stop:
     seed: int = 0
     error: int = 0
     times: int = 0
+    only: str = ""
 
     def __str__(self):
         power = "" if self.cut == "none" else f", power cut ({self.cut})"
@@ -45,14 +46,14 @@ class Control:
         """From here on, boundaries are counted from 1; without a stop they are only counted."""
         self.page[:HEAD.size] = bytes(HEAD.size)
         if stop:
-            self.page[4:28] = struct.pack("6I", stop.occurrence, HOWS.index(stop.how), CUTS.index(stop.cut), stop.seed,
-                                          stop.error, stop.times)
+            self.page[4:60] = struct.pack("6I32s", stop.occurrence, HOWS.index(stop.how), CUTS.index(stop.cut),
+                                          stop.seed, stop.error, stop.times, stop.only.encode())
             self.page[:4] = struct.pack("I", 1 + KINDS.index(stop.kind))
 
     def read(self):
         values = HEAD.unpack(self.page[:HEAD.size])
-        steps = min(values[14], TRACE)
-        return {"fired": values[7], "counts": dict(zip(KINDS, values[8:14])), "what": values[15].rstrip(b"\0").decode(),
+        steps = min(values[15], TRACE)
+        return {"fired": values[8], "counts": dict(zip(KINDS, values[9:15])), "what": values[16].rstrip(b"\0").decode(),
                 "trace": [KINDS[kind] for kind in self.page[HEAD.size:HEAD.size + steps]]}
 
     def fired(self):

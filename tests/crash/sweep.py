@@ -271,6 +271,8 @@ def main():
         print(*trials, sep="\n")
         return
     report = sweep(trials, given.jobs)
+    for violation in report.violations:
+        print(f"violation {violation}")
     table("last journal entry", report.last_entries)
     table("stopped at", report.kinds)
     table("ending", report.endings)

@@ -33,7 +33,7 @@ struct Counted {
     std::optional<How> how;
     {
       std::lock_guard<std::mutex> guard(stop().mutex());
-      if (stop().reached(Kind::token)) how = stop().how();
+      if (stop().reached(Kind::token, name)) how = stop().how();
       if (how == How::fail) return stop().error();
       if (how && how != How::after) stop().die(name);
     }

@@ -1,0 +1,128 @@
+"""Disks that are full, fail or are taken away, and tokens that are full, while units are under way: the station stops
+issuing and says what happened, and when it is mended the line goes on by itself, with the units where they are."""
+
+import contextlib
+import errno
+import os
+import pathlib
+import subprocess
+import tempfile
+import time
+import unittest
+
+from bench import Bench
+from station import Problem
+from stops import Stop
+
+CKR_DEVICE_MEMORY = 0x31
+
+
+class Faults(unittest.TestCase):
+    def bench(self, name):
+        bench = Bench(name)
+        self.addCleanup(bench.close)
+        bench.pass_one()
+        return bench
+
+    def view(self, bench, unit):
+        return bench.station.slot(unit.slot)
+
+    def under_fault(self, bench, stop, codes):
+        """A unit meets the fault: its tile says so, and nothing passes. Then it is mended, and the unit passes where it
+        sits."""
+        bench.make_room(1)
+        bench.station.control.arm(stop)
+        unit = bench.seat()
+
+        def stuck():
+            with contextlib.suppress(Problem):
+                for pending in bench.station.get("/slots")["pending"]:
+                    bench.station.post("/scan", {"unit": pending["hardware"], "symbol": pending["symbol"]})
+            view = self.view(bench, unit)
+            return view if bench.station.control.fired() and view["state"] in ("paused", "ended") else None
+        view = bench.station.wait(stuck, f"{stop} to show")
+        self.assertEqual((view["state"], view["ending"]), ("paused", None), view)
+        self.assertIn(view["code"], codes)
+        health = bench.station.get("/health")
+        self.assertEqual(health["status"], "degraded")
+        self.assertIn(health["reason"], codes)
+        bench.station.control.arm()
+        before = bench.counts["reseats"]
+        bench.serve_to_the_end([unit])
+        self.assertEqual(bench.counts["reseats"], before, "it went on where it was")
+        bench.settle([unit])
+        self.assertEqual(bench.station.get("/health")["status"], "ok")
+
+    def test_a_ledger_that_cannot_be_written(self):
+        bench, tried = self.bench("io"), 0
+        for kind, count in (("page", 380), ("sync", 42)):
+            for error, code in ((errno.EIO, "disk.failed"), (errno.EROFS, "disk.failed"), (errno.ENOSPC, "disk.full")):
+                for part in (0, 0.3, 0.6, 0.85):
+                    stop = Stop(kind, 1 + int(part * count), "fail", error=error)
+                    with self.subTest(str(stop), error=error):
+                        self.under_fault(bench, stop, (code,))
+                        tried += 1
+        print(f"sweep faults of the ledger's disk: tried {tried}, violations {24 - tried}")
+
+    def test_a_spool_that_cannot_be_written(self):
+        bench = self.bench("spool")
+        for n in range(1, 6):
+            with self.subTest(n=n):
+                self.under_fault(bench, Stop("label", n, "fail", error=errno.ENOSPC), ("label.sink",))
+
+    def test_killed_while_the_disk_fails(self):
+        bench = self.bench("killed")
+        for n in (1, 60, 200, 300):
+            bench.make_room(1)
+            bench.station.control.arm(Stop("page", n, "fail", error=errno.EIO))
+            unit = bench.seat()
+            bench.serve([unit], 1)
+            self.assertTrue(bench.station.control.fired())
+            bench.station.daemon.kill()
+            bench.station.daemon.wait()
+            bench.restart()
+            bench.serve_to_the_end([unit])
+            bench.settle([unit])
+
+    def test_a_full_disk(self):
+        disk = pathlib.Path(tempfile.mkdtemp(prefix="mintmark-disk-"))
+        root = [] if os.geteuid() == 0 else ["sudo"]
+        subprocess.run([*root, "mount", "-t", "tmpfs", "-o", f"size=96m,mode=0700,uid={os.geteuid()}", "none", disk],
+                       check=True)
+        self.addCleanup(disk.rmdir)
+        self.addCleanup(subprocess.run, [*root, "umount", disk], check=True)
+        before, tempfile.tempdir = tempfile.tempdir, str(disk)
+        try:
+            bench = self.bench("full")
+        finally:
+            tempfile.tempdir = before
+        bench.make_room(1)
+        unit = bench.seat()
+        bench.station.wait(lambda: self.view(bench, unit)["step"] == "prove", "it to be under way")
+        with open(disk / "ballast", "wb") as ballast, contextlib.suppress(OSError):
+            while ballast.write(bytes(1 << 16)):
+                ballast.flush()
+        view = bench.station.wait(lambda: (lambda v: v["code"] and v)(self.view(bench, unit)), "the full disk to show")
+        self.assertEqual((view["state"], view["code"]), ("paused", "disk.full"))
+        time.sleep(1)
+        (disk / "ballast").unlink()
+        bench.serve_to_the_end([unit])
+        self.assertEqual(bench.counts["reseats"], 0)
+        bench.settle([unit])
+
+    def test_a_token_that_is_full(self):
+        bench = self.bench("token")
+        bench.close_lot()
+        order = bench.order()
+        bench.station.control.arm(Stop("token", 1, "fail", error=CKR_DEVICE_MEMORY, only="C_GenerateKey"))
+        with self.assertRaises(Problem) as refused:
+            bench.station.open_lot(**order)
+        self.assertEqual(refused.exception.code, "token.full")
+        bench.station.control.arm()
+        bench.lot, bench.in_lot = bench.station.open_lot(**order)["lot"], 0
+        bench.pass_one()
+        bench.settle([])
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
