@@ -101,44 +101,15 @@ bool Ledger::commit_group(std::vector<std::shared_ptr<Write>>& batch) {
 void Ledger::serve_writes(std::vector<std::shared_ptr<Write>>& batch) {
   Tree before = tree_;
   std::exception_ptr why;
-  bool kept = false;
   try {
-    kept = commit_group(batch);
+    if (commit_group(batch)) return;
   } catch (...) {
     why = std::current_exception();
   }
-  if (kept) return note_trouble(batch, true);
   roll_back(writer_);
   tree_ = std::move(before);
   for (const auto& job : batch)
     if (!job->error) job->error = why;
-  note_trouble(batch, false);
-}
-
-static std::optional<std::string> disk_fault(const std::exception_ptr& error) {
-  if (!error) return std::nullopt;
-  try {
-    std::rethrow_exception(error);
-  } catch (const Fault& fault) {
-    if (is_of_the_disk(fault.code())) return fault.code();
-  } catch (const std::exception&) {
-    return std::nullopt;
-  }
-  return std::nullopt;
-}
-
-// A group that nobody's change was left of says nothing of the disk, good or bad.
-void Ledger::note_trouble(const std::vector<std::shared_ptr<Write>>& batch, bool kept) {
-  std::optional<std::string> found;
-  for (const auto& job : batch)
-    if (auto code = disk_fault(job->error)) found = code;
-  std::lock_guard hold(trouble_mutex_);
-  if (found || kept) trouble_ = found;
-}
-
-std::optional<std::string> Ledger::trouble() const {
-  std::lock_guard hold(trouble_mutex_);
-  return trouble_;
 }
 
 void Ledger::serve_reads(std::vector<std::shared_ptr<Job<Reader>>>& batch) {

@@ -5,7 +5,7 @@
 // (made by a newer Mintmark), ledger.tampered (argument `what`), ledger.rolled_back (an older
 // copy), ledger.anchor_missing, ledger.anchor_unreadable (where), ledger.replaced (path; while it
 // was open), ledger.busy, ledger.failed, ledger.duplicate (a unique value is taken), disk.full,
-// journal.too_long.
+// disk.failed, journal.too_long.
 #pragma once
 
 #include <sqlite3.h>
@@ -14,9 +14,7 @@
 #include <condition_variable>
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <nlohmann/json.hpp>
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -174,7 +172,6 @@ class Ledger {
   using Write = Job<Transaction>;
   void serve_writes(std::vector<std::shared_ptr<Write>>& batch);
   bool commit_group(std::vector<std::shared_ptr<Write>>& batch);
-  void note_trouble(const std::vector<std::shared_ptr<Write>>& batch, bool kept);
   void serve_reads(std::vector<std::shared_ptr<Job<Reader>>>& batch);
   void begin_alone();
   void keep(const Checkpoint& checkpoint);

@@ -39,6 +39,7 @@ class Line::Impl : public std::enable_shared_from_this<Line::Impl> {
   Json snapshot() const;
   Json view(const Bench& bench) const;
   Json pending() const;
+  std::optional<std::string> trouble() const;
   Json station() const;
   void show(Bench& bench, std::string state, std::string code = {}, Fault::Args args = {});
   void show(const Passage& passage);

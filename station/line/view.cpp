@@ -87,6 +87,14 @@ Json Line::Impl::station() const {
   return out;
 }
 
+std::optional<std::string> Line::Impl::trouble() const {
+  for (const Bench& bench : benches_)
+    if (bench.state == "paused" && is_of_the_disk(bench.code)) return bench.code;
+  for (const auto& p : passages_)
+    if (p->waits_for && is_of_the_disk(p->waits_for->code())) return p->waits_for->code();
+  return std::nullopt;
+}
+
 Json Line::Impl::snapshot() const {
   Json out;
   out["event"] = last_event_;

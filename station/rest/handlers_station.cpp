@@ -110,7 +110,7 @@ Task<Response> health(Desk& desk, Call&) {
   } else if (station["token"] != "ok") {
     status = "degraded";
     reason = station["token_code"].get<std::string>();
-  } else if (auto trouble = desk.services.ledger->trouble()) {
+  } else if (auto trouble = desk.line.trouble()) {
     status = "degraded";
     reason = *trouble;
   }

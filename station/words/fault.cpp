@@ -184,7 +184,7 @@ bool is_stations_own(std::string_view code) {
 
 bool is_of_the_disk(std::string_view code) {
   return code == "disk.full" || code == "disk.failed" || code == "ledger.busy" ||
-         code == "ledger.missing" || code == "label.sink";
+         code == "label.sink";
 }
 
 }  // namespace mintmark

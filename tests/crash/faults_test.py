@@ -1,10 +1,11 @@
 """Disks that are full, fail or are taken away, and tokens that are full, while units are under way: the station stops
-issuing and says what happened, and when it is mended the line goes on by itself, with the units where they are."""
+issuing and says what happened, and when it is mended the line goes on, with the units where they are."""
 
 import contextlib
 import errno
 import os
 import pathlib
+import shutil
 import subprocess
 import tempfile
 import time
@@ -68,7 +69,18 @@ class Faults(unittest.TestCase):
         bench = self.bench("spool")
         for n in range(1, 6):
             with self.subTest(n=n):
-                self.under_fault(bench, Stop("label", n, "fail", error=errno.ENOSPC), ("label.sink",))
+                bench.make_room(1)
+                bench.station.control.arm(Stop("label", n, "fail", error=errno.ENOSPC))
+                unit = bench.seat()
+                health = bench.station.get("/health")
+                until = time.monotonic() + 20
+                while health["status"] == "ok" and time.monotonic() < until:
+                    bench.serve([unit], 0.1)
+                    health = bench.station.get("/health")
+                self.assertEqual((health["status"], health.get("reason")), ("degraded", "label.sink"))
+                bench.station.control.arm()
+                bench.serve_to_the_end([unit])
+                bench.settle([unit])
 
     def test_killed_while_the_disk_fails(self):
         bench = self.bench("killed")
@@ -98,7 +110,8 @@ class Faults(unittest.TestCase):
             tempfile.tempdir = before
         bench.make_room(1)
         unit = bench.seat()
-        bench.station.wait(lambda: self.view(bench, unit)["step"] == "prove", "it to be under way")
+        held = ("inject", "prove", "reset_check", "lock")
+        bench.station.wait(lambda: self.view(bench, unit)["step"] in held, "it to be under way")
         with open(disk / "ballast", "wb") as ballast, contextlib.suppress(OSError):
             while ballast.write(bytes(1 << 16)):
                 ballast.flush()
@@ -109,6 +122,31 @@ class Faults(unittest.TestCase):
         bench.serve_to_the_end([unit])
         self.assertEqual(bench.counts["reseats"], 0)
         bench.settle([unit])
+
+    def test_a_ledger_that_is_taken_away(self):
+        """Its file is removed, or an older copy put in its place: nothing more is issued until the daemon has started anew,
+        with the files that it had."""
+        bench = self.bench("moved")
+        home = bench.station.dir
+        for name, copy in (("ledger.db", False), ("ledger.db", True), ("ledger.db-wal", False)):
+            with self.subTest(name, copy=copy):
+                bench.make_room(1)
+                unit = bench.seat()
+                held = ("inject", "prove", "reset_check", "lock")
+                bench.station.wait(lambda: self.view(bench, unit)["step"] in held, "it to be under way")
+                os.rename(home / name, home / "aside")
+                if copy:
+                    shutil.copy(home / "aside", home / name)
+                view = bench.station.wait(lambda: (lambda v: v["code"] and v)(self.view(bench, unit)), "it to show")
+                self.assertEqual(view["code"], "ledger.replaced")
+                health = lambda: bench.station.get("/health")["reason"]
+                bench.station.wait(lambda: health() == "ledger.replaced", "health to say so")
+                os.rename(home / "aside", home / name)
+                bench.station.daemon.kill()
+                bench.station.daemon.wait()
+                bench.restart()
+                bench.serve_to_the_end([unit])
+                bench.settle([unit])
 
     def test_a_token_that_is_full(self):
         bench = self.bench("token")

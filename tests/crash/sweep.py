@@ -18,10 +18,11 @@ import sys
 import time
 import traceback
 
-from bench import Bench, Broken
+import check
+from bench import Bench, Broken, words_of
 from stops import Stop
 
-UNITS_ON_A_BENCH = 150   # then another station: what is checked grows with each unit
+UNITS_ON_A_BENCH = 80     # then another station: what is checked grows with each unit
 UNIT_BOUNDARIES = 260    # of the unit's own: writes to its line and its flash
 STATION = ("device", "page", "sync", "label", "token")
 
@@ -49,12 +50,15 @@ class Trial:
 # --- what there is to stop at
 
 def boundaries(bench):
-    """How many of each kind one unit's passage, a start, and a lot's opening and closing have."""
+    """How many of each kind one unit's passage, a start, and a lot's opening and closing have; and what a passage writes
+    into the journal."""
     found, control = {}, bench.station.control
     bench.pass_one()   # the first of a lot makes rows that no other makes
     control.arm()
     bench.pass_one()
     found["passage"] = control.read()
+    entries = check.Ledger(bench.station.dir, served=True).entries
+    found["entries"] = {words_of(entry) for entry in entries if entry.get("run") == entries[-1].get("run")}
     control.arm()
     bench.close_lot()
     found["lot_closed"] = control.read()
@@ -202,7 +206,7 @@ def one_trial(bench, trial, report):
     return False
 
 
-def work(name, trials, progress, results):
+def work(name, trials, progress, results, until_broken):
     """One of the processes: a bench after another, a trial after another."""
     bench, benches, report = None, 0, Report()
     for trial in iter(trials.get, None):
@@ -216,20 +220,24 @@ def work(name, trials, progress, results):
             bench = None
         with progress.get_lock():
             progress.value += 1
+        if until_broken and report.violations:
+            break
     if bench:
         end_of(bench, report)
         bench.close()
     results.put(report)
 
 
-def sweep(trials, jobs):
+def sweep(trials, jobs, until_broken):
     waiting, results, progress = multiprocessing.Queue(), multiprocessing.Queue(), multiprocessing.Value("i", 0)
     for trial in trials + [None] * jobs:
         waiting.put(trial)
-    workers = [multiprocessing.Process(target=work, args=(str(n), waiting, progress, results)) for n in range(jobs)]
+    workers = [multiprocessing.Process(target=work, args=(str(n), waiting, progress, results, until_broken))
+               for n in range(jobs)]
     for worker in workers:
         worker.start()
     report, told = Report(), time.monotonic()
+    waiting.cancel_join_thread()   # what nobody takes any more is left
     while any(worker.is_alive() for worker in workers) and results.qsize() < jobs:
         time.sleep(0.5)
         if time.monotonic() > told + 20:
@@ -256,6 +264,7 @@ def main():
     words.add_argument("--most", type=int, help="no more than so many, evenly chosen")
     words.add_argument("--random", type=int, default=1500, help="stops under load, with --soak")
     words.add_argument("--jobs", type=int, default=max(2, os.cpu_count() or 1))
+    words.add_argument("--until-broken", action="store_true", help="no more after the first violation")
     words.add_argument("--list", action="store_true", help="says what would be tried")
     given = words.parse_args()
     began = time.monotonic()
@@ -270,7 +279,10 @@ def main():
     if given.list:
         print(*trials, sep="\n")
         return
-    report = sweep(trials, given.jobs)
+    report = sweep(trials, given.jobs, given.until_broken)
+    whole = len(trials) > len(found["entries"]) and not (given.only or given.most or parts > 1 or given.until_broken)
+    for entry in sorted(found["entries"] - set(report.last_entries)) if whole else ():
+        report.violations.append(f"no stop came right after the journal entry {entry}")
     for violation in report.violations:
         print(f"violation {violation}")
     table("last journal entry", report.last_entries)
