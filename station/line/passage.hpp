@@ -66,6 +66,7 @@ struct Passage {
   bool uncertain = false;          // a label may or may not have come out
   bool over = false;               // nothing of it goes on
   std::optional<Fault> waits_for;  // the end of what is in the station's own way: token, disk
+  int disk_tries = 0;              // since a step was done
   bool token_refuses = false;      // it is there, and kept saying no: not worth another wait
   int steps_done = 0;
   std::vector<runs::LabelState> labels;  // as last read from the ledger

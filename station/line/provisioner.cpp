@@ -3,8 +3,6 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
-#include <boost/asio/experimental/awaitable_operators.hpp>
-#include <boost/asio/steady_timer.hpp>
 
 #include "station/credential/dpp.hpp"
 #include "station/credential/wifi.hpp"
@@ -18,21 +16,12 @@
 
 namespace mintmark {
 
-using namespace asio::experimental::awaitable_operators;
-
 namespace {
 
 // The step after which nobody needs the unit in its slot any more.
 constexpr Step kLastAtTheSlot = Step::lock;
 
-// Of a disk that could not be written.
-constexpr std::chrono::milliseconds kFirstTry{1000}, kSlowestTry{30000};
-
 bool needs_unit(Step step) { return step <= kLastAtTheSlot; }
-
-Task<void> until_doomed(Passage& p) {
-  while (!p.doomed) co_await p.changed.wait_past(p.changed.count());
-}
 
 }  // namespace
 
@@ -65,6 +54,7 @@ Task<std::optional<Fault>> Provisioner::go_on(Passage& p) {
       auto end = [&](Transaction& db) { return runs::complete(db, kStation, p.run, evidence); };
       p.run = co_await services_.ledger->transact(end);
       ++p.steps_done;
+      p.disk_tries = 0;
       if (p.seat && !needs_unit(p.run.next)) p.seat->free();
     }
     co_await finish(p);
@@ -74,83 +64,6 @@ Task<std::optional<Fault>> Provisioner::go_on(Passage& p) {
     fault = Fault("station.internal", {}, e.what());  // a defect of ours: the run stays open
   }
   co_return fault;
-}
-
-// What is in the station's own way ends no run: the step is done again when it has gone, as it
-// would be after a crash there. False where the fault stands, or where the unit has gone meanwhile.
-Task<bool> Provisioner::sit_out(Passage& p, Fault fault) {
-  if (p.doomed) co_return false;
-  if (is_of_the_disk(fault.code())) co_return co_await sit_out_disk(p, std::move(fault));
-  co_return co_await sit_out_token(p, std::move(fault));
-}
-
-Task<bool> Provisioner::sit_out_token(Passage& p, Fault fault) {
-  if (services_.token == nullptr || !TokenWatch::concerns(fault)) co_return false;
-  bool at_slot = p.seat && p.seat->in_use;
-  if (at_slot && services_.when_away == WhenAway::stop) {
-    services_.token->report(fault);
-    co_return false;
-  }
-  p.waits_for = fault;
-  show_(p);
-  bool back = co_await wait_for_token(p, std::move(fault));
-  p.waits_for.reset();
-  p.token_refuses = !back && !services_.token->away();
-  if (!back || p.doomed) co_return false;
-  co_return co_await resumed(p);
-}
-
-// A disk says nothing when it can be written again: it is tried, ever more slowly.
-Task<bool> Provisioner::sit_out_disk(Passage& p, Fault fault) {
-  spdlog::error("run {} waits: {}", p.run.id, fault.what());
-  p.waits_for = std::move(fault);
-  show_(p);
-  bool again = false;
-  bool here = true;
-  for (auto pause = kFirstTry; here && !again; pause = std::min(pause * 2, kSlowestTry)) {
-    here = co_await wait_awhile(p, pause);
-    if (here) again = co_await resumed(p);
-  }
-  p.waits_for.reset();
-  co_return again;
-}
-
-// False where the run is doomed, or the unit has left its slot.
-Task<bool> Provisioner::wait_awhile(Passage& p, std::chrono::milliseconds time) {
-  asio::steady_timer timer(co_await asio::this_coro::executor, time);
-  if (p.seat && p.seat->in_use) {
-    Slot& slot = *p.seat->slot;
-    auto first =
-        co_await (timer.async_wait(asio::use_awaitable) || until_doomed(p) || slot.departure());
-    co_return first.index() == 0;
-  }
-  auto first = co_await (timer.async_wait(asio::use_awaitable) || until_doomed(p));
-  co_return first.index() == 0;
-}
-
-Task<bool> Provisioner::resumed(Passage& p) {
-  auto again = [&](Transaction& db) { return runs::resume(db, kStation, p.run, p.run.slot); };
-  std::optional<Fault> trouble;
-  try {
-    p.run = co_await services_.ledger->transact(again);
-  } catch (const Fault& f) {
-    trouble = f;
-  }
-  if (trouble) spdlog::error("run {} cannot go on: {}", p.run.id, trouble->what());
-  co_return !trouble;
-}
-
-// Until the token is back, the run is doomed, or the unit has left the slot: nobody talks to it
-// meanwhile, so its slot watches it.
-Task<bool> Provisioner::wait_for_token(Passage& p, Fault fault) {
-  TokenWatch& token = *services_.token;
-  if (p.seat && p.seat->in_use) {
-    Slot& slot = *p.seat->slot;
-    auto first = co_await (token.outlasts(std::move(fault)) || until_doomed(p) || slot.departure());
-    co_return first.index() == 0 && std::get<0>(first);
-  }
-  auto first = co_await (token.outlasts(std::move(fault)) || until_doomed(p));
-  co_return first.index() == 0 && std::get<0>(first);
 }
 
 Task<Evidence> Provisioner::perform(Passage& p) {

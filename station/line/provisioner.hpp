@@ -25,12 +25,14 @@ class Provisioner {
 
  private:
   Task<std::optional<Fault>> go_on(Passage& p);
+  // waiting.cpp
   Task<bool> sit_out(Passage& p, Fault fault);
   Task<bool> sit_out_token(Passage& p, Fault fault);
   Task<bool> sit_out_disk(Passage& p, Fault fault);
   Task<bool> wait_for_token(Passage& p, Fault fault);
   Task<bool> wait_awhile(Passage& p, std::chrono::milliseconds time);
   Task<bool> resumed(Passage& p);
+
   Task<void> reconcile(Passage& p);
   Task<Evidence> perform(Passage& p);
   Task<Evidence> reserve(Passage& p);
