@@ -168,12 +168,14 @@ allow_plaintext_spool = true
                 process.kill()
                 process.wait()
         self.unit_log.close()
+        log = self.dir / "mintmarkd.log"
+        said = log.read_text()[-800:] if log.exists() else ""
         if keep:
             print("kept:", self.dir)
         else:
             shutil.rmtree(self.dir)
         if alive:   # a sanitizer's last word counts, too
-            assert status == 0, f"mintmarkd ended with status {status}"
+            assert status == 0, f"mintmarkd ended with status {status}: {said}"
 
     # --- talking to it
     def slot_path(self, slot):
