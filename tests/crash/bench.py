@@ -303,5 +303,5 @@ class Bench:
             self.own_end()
 
     def own_end(self):
-        log = (self.station.dir / "mintmarkd.log").read_text()
-        raise Broken(f"runs_known: mintmarkd ended by itself: {log[-300:]}")
+        status = self.station.daemon.poll()
+        raise Broken(f"runs_known: mintmarkd ended by itself, status {status}: {self.station.last_words()[-600:]}")

@@ -195,7 +195,8 @@ def one_trial(bench, trial, report):
     except Broken as broken:
         report.violations.append(f"{trial}: {broken}")
     except Exception:   # the harness's own failure is no less a failure of the sweep
-        report.violations.append(f"{trial}: {traceback.format_exc()}")
+        status = bench.station.daemon.poll()
+        report.violations.append(f"{trial}: {traceback.format_exc()}daemon: {status} {bench.station.last_words()[-600:]}")
     else:
         report.tried += fired
         report.missed += not fired
@@ -204,6 +205,14 @@ def one_trial(bench, trial, report):
     report.tried += 1
     print(f"violation {report.violations[-1]}", flush=True)
     return False
+
+
+def retire(bench, report, keep=False):
+    end_of(bench, report)
+    try:
+        bench.close(keep)
+    except AssertionError as badly:
+        report.violations.append(f"at its end: {badly}")
 
 
 def work(name, trials, progress, results, until_broken):
@@ -215,16 +224,14 @@ def work(name, trials, progress, results, until_broken):
             bench = Bench(f"{name}-{benches}")
         broken = len(report.violations)
         if not one_trial(bench, trial, report):
-            end_of(bench, report)
-            bench.close(keep=len(report.violations) > broken and "MINTMARK_KEEP" in os.environ)
+            retire(bench, report, keep=len(report.violations) > broken and "MINTMARK_KEEP" in os.environ)
             bench = None
         with progress.get_lock():
             progress.value += 1
         if until_broken and report.violations:
             break
     if bench:
-        end_of(bench, report)
-        bench.close()
+        retire(bench, report)
     results.put(report)
 
 

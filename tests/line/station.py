@@ -143,8 +143,9 @@ allow_plaintext_spool = true
         self.close(keep=bool(failed) and "MINTMARK_KEEP" in os.environ)
 
     def start(self):
-        self.daemon = subprocess.Popen([str(BUILD / "mintmarkd"), "--config", str(self.config), "--log",
-                                        str(self.dir / "mintmarkd.log")], env=self.env)
+        with open(self.dir / "mintmarkd.err", "ab") as last_words:
+            self.daemon = subprocess.Popen([str(BUILD / "mintmarkd"), "--config", str(self.config), "--log",
+                                            str(self.dir / "mintmarkd.log")], env=self.env, stderr=last_words)
         self.processes.append(self.daemon)
         self.wait(lambda: self.try_get("/health"), "the daemon to answer")
         return self
@@ -152,6 +153,11 @@ allow_plaintext_spool = true
     def stop(self):
         self.daemon.terminate()
         assert self.daemon.wait(30) == 0, "mintmarkd did not stop cleanly"
+
+    def last_words(self):
+        """What the daemon said, to whoever reads its log and to whoever started it."""
+        files = [self.dir / "mintmarkd.log", self.dir / "mintmarkd.err"]
+        return "; ".join(file.read_text(errors="replace")[-1500:] for file in files if file.exists())
 
     def close(self, keep=False):
         alive = self.daemon is not None and self.daemon.poll() is None
@@ -168,8 +174,7 @@ allow_plaintext_spool = true
                 process.kill()
                 process.wait()
         self.unit_log.close()
-        log = self.dir / "mintmarkd.log"
-        said = log.read_text()[-800:] if log.exists() else ""
+        said = self.last_words()
         if keep:
             print("kept:", self.dir)
         else:
@@ -215,7 +220,7 @@ allow_plaintext_spool = true
             return self.get(path)
         except OSError:
             if self.daemon.poll() is not None:
-                raise AssertionError("mintmarkd ended: " + (self.dir / "mintmarkd.log").read_text()[-800:])
+                raise AssertionError("mintmarkd ended: " + self.last_words())
             return None
 
     def wait(self, condition, what, seconds=40):
@@ -225,7 +230,7 @@ allow_plaintext_spool = true
             if value:
                 return value
             time.sleep(0.05)
-        raise AssertionError(f"waited in vain for {what}; log: " + (self.dir / "mintmarkd.log").read_text()[-1500:])
+        raise AssertionError(f"waited in vain for {what}; log: {self.last_words()}")
 
     # --- the owner's desk
     def product(self, edits=(), template=None):
