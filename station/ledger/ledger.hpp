@@ -124,8 +124,6 @@ class Ledger {
   const Birth& birth() const { return birth_; }
   // The kind of anchor as the journal had it when the ledger was opened; empty: none yet.
   const std::string& anchor() const { return anchor_; }
-  // The code of the fault of the disk that undid the newest commit; nothing where it was kept.
-  std::optional<std::string> trouble() const;
 
   // Runs `work(Transaction&)` on the one writer thread. Whatever waits there shares one commit;
   // each closure has its own savepoint, so an exception undoes that closure alone and goes to its
@@ -190,8 +188,6 @@ class Ledger {
   HeadFile head_file_;
   std::int64_t data_version_ = 0;
   std::string anchor_;
-  mutable std::mutex trouble_mutex_;
-  std::optional<std::string> trouble_;
   sqlite::Database reader_;
   OpenFiles files_;         // the writer thread's
   std::uint64_t kept_ = 0;  // the reader thread's: the size anchored last
