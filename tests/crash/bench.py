@@ -288,6 +288,9 @@ class Bench:
         return True
 
     def settle(self, units):
+        if self.station.control.disarm():   # reached when the last unit had passed already
+            self.station.daemon.wait(10)
+            self.restart()
         self.station.control.arm()
         self.check(served=True)
         for unit in units:

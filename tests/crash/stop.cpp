@@ -65,12 +65,11 @@ bool Stop::reached(Kind kind, std::string_view name) {
   bool fails = control_->how == How::fail;
   bool over = control_->times != 0 && n >= control_->occurrence + control_->times;
   if (fails ? over : n > control_->occurrence) return false;
-  if (fails) ++control_->fired;
+  control_->fired = fails ? control_->fired + 1 : 1;
   return true;
 }
 
 void Stop::die(const std::string& what) {
-  control_->fired = 1;
   what.copy(control_->what.data(), control_->what.size() - 1);
   if (control_->cut != Cut::none) {
     disk_.cut(control_->cut, control_->seed);

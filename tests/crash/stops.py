@@ -7,6 +7,7 @@ import pathlib
 import shutil
 import struct
 import tempfile
+import time
 
 from station import BUILD, Station, Unit
 
@@ -49,6 +50,12 @@ class Control:
             self.page[4:60] = struct.pack("6I32s", stop.occurrence, HOWS.index(stop.how), CUTS.index(stop.cut),
                                           stop.seed, stop.error, stop.times, stop.only.encode())
             self.page[:4] = struct.pack("I", 1 + KINDS.index(stop.kind))
+
+    def disarm(self):
+        """No stop is reached from here on. Whether one was before is known: it may still be under way."""
+        self.page[:4] = bytes(4)
+        time.sleep(0.02)
+        return self.fired()
 
     def read(self):
         values = HEAD.unpack(self.page[:HEAD.size])

@@ -67,7 +67,7 @@ TEST(Ledger, PragmasAreSetOnBothConnections) {
   station.write([&](Transaction& db) { look(db); });
   EXPECT_EQ(
       fault_of([&] { station.read([](Reader& db) { db.query("DELETE FROM run_seal").step(); }); }),
-      "ledger.failed");
+      "disk.failed");
 }
 
 TEST(Ledger, ASecondProcessIsRefused) {

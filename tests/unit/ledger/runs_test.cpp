@@ -252,8 +252,10 @@ TEST_F(RunTest, ADerivedSecretIsOfThisMint) {
     Credential credential = password();
     credential.derived_at = at;
     return fault_of([&] {
-      station.write(
-          [&](Transaction& db) { run = runs::mint(db, run, Bytes(16), {credential}, 9); });
+      station.write([&](Transaction& db) {
+        runs::next_iv(db, run.lot);
+        run = runs::mint(db, run, Bytes(16), {credential}, 9);
+      });
     });
   };
   EXPECT_EQ(mint(1), "run.moved");
