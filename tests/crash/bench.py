@@ -50,14 +50,14 @@ class Bench:
         return {"product": (product, templates), "order": order, "signature": self.station.sign(order)}
 
     def open_lot(self):
-        self.lot, self.in_lot = self.station.open_lot(**self.order())["lot"], 0
+        self.lot = self.station.open_lot(**self.order())["lot"]
 
     def close_lot(self):
         self.station.post(f"/lots/{self.lot}/close")
 
     def fill_lot(self):
         """One unit more than the owner ordered is refused."""
-        while self.in_lot < LOT:
+        while self.admitted() < LOT:
             self.pass_one()
         extra = self.seat()
         view = self.station.ended(extra.slot, extra.hardware)
@@ -66,14 +66,15 @@ class Bench:
         extra.pull()
 
     def make_room(self, units):
-        if self.in_lot + units > LOT:
+        if self.admitted() + units > LOT:
             self.fill_lot()
             self.close_lot()
             self.open_lot()
-        self.in_lot += units
+
+    def admitted(self):
+        return self.station.get(f"/lots/{self.lot}")["admitted"]
 
     def pass_one(self):
-        self.in_lot += 1
         unit = self.seat()
         self.serve_to_the_end([unit])
         unit.pull()
@@ -241,7 +242,7 @@ class Bench:
         lots = [lot for lot in self.station.get("/lots")["lots"] if lot["state"] == "open"]
         if not lots:
             lots = [self.station.open_lot(**order)]
-        self.lot, self.in_lot = lots[0]["lot"], 0
+        self.lot = lots[0]["lot"]
         self.settle([])
         return died
 
@@ -254,8 +255,8 @@ class Bench:
             self.restart()
         if self.station.get(f"/lots/{self.lot}")["state"] != "closed":
             self.station.post(close)
-        self.open_lot()
         self.settle([])
+        self.open_lot()
         return died
 
     def load(self, stop, seconds):

@@ -13,8 +13,6 @@ namespace mintmark::crash {
 
 namespace {
 
-constexpr off_t kSector = 512;
-
 off_t size_of(int fd) {
   struct stat info {};
   return ::fstat(fd, &info) == 0 ? info.st_size : 0;

@@ -15,6 +15,8 @@
 
 namespace mintmark::crash {
 
+constexpr off_t kSector = 512;  // bytes that a disk writes as one
+
 class Disk {
  public:
   // Names that are replaced are kept under `keep`, a prefix of file names on the same disk.

@@ -132,6 +132,14 @@ auto at_boundary(const Place& place, const char* name, const Call& call, const P
 
 constexpr auto kNothing = [] {};
 
+// How much of a write arrives where it is torn. A ledger's pages, and its head, come to the disk in
+// whole sectors.
+std::size_t torn(Kind kind, off_t at, std::size_t size) {
+  if (kind != Kind::page) return size / 2;
+  off_t end = (at + static_cast<off_t>(size) / 2) / kSector * kSector;
+  return end > at ? static_cast<std::size_t>(end - at) : 0;
+}
+
 template <class Call>
 ssize_t writes(int fd, off_t offset, std::size_t size, const Call& call) {
   auto place = place_of(fd);
@@ -142,7 +150,8 @@ ssize_t writes(int fd, off_t offset, std::size_t size, const Call& call) {
     if (!device) stop().disk().will_write(fd, place->path, at, size);
   };
   return at_boundary(
-      *place, "write", [&] { return call(size); }, prepare, [&] { call(size / 2); }, kNothing);
+      *place, "write", [&] { return call(size); }, prepare,
+      [&] { call(torn(place->kind, at, size)); }, kNothing);
 }
 
 template <class Call>
