@@ -9,16 +9,18 @@
 #include <memory>
 #include <string>
 
+#include "station/words/crypto.hpp"
 #include "station/words/fault.hpp"
 
 namespace mintmark {
 
 namespace {
 
-using PublicKey = std::unique_ptr<EVP_PKEY, decltype(&EVP_PKEY_free)>;
+using PublicKey = std::shared_ptr<EVP_PKEY>;
 
 // The whole input is one key, and a point is on its curve.
 PublicKey parse_public(View spki) {
+  if (PublicKey common = p256_key(spki)) return common;
   const unsigned char* at = spki.data();
   PublicKey key(d2i_PUBKEY(nullptr, &at, static_cast<long>(spki.size())), &EVP_PKEY_free);
   if (!key || at != spki.data() + spki.size()) throw Fault("identity.bad_key");

@@ -30,6 +30,13 @@ namespace mintmark {
 
 using Json = nlohmann::ordered_json;  // keys stay in the order written
 
+// An empty object with room for so many keys: one that grows copies all that it has.
+inline Json object_of(std::size_t keys) {
+  Json out = Json::object();
+  out.get_ref<Json::object_t&>().reserve(keys);
+  return out;
+}
+
 // Who caused a change: a person's name, or "station" for what the machine does by itself.
 struct Actor {
   explicit Actor(std::string name_) : name(std::move(name_)) {}

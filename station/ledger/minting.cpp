@@ -405,17 +405,20 @@ Run burn(Transaction& db, const Actor& actor, Run run, const std::string& reason
   return get(db, run.id);
 }
 
-void count_try(Transaction& db, const Run& run, const std::string& kind, int limit) {
+void count_tries(Transaction& db, const Run& run, const std::vector<std::string>& kinds,
+                 int limit) {
   std::int64_t unit = rows::unit_of(db, run);
-  int tries = db.value<int>("SELECT tries FROM unit WHERE id = ?", unit).value_or(0) + 1;
-  if (tries >= limit)
+  int tries = db.value<int>("SELECT tries FROM unit WHERE id = ?", unit).value_or(0);
+  if (tries + static_cast<int>(kinds.size()) >= limit)
     throw Fault("unit.tries_spent",
                 {{"hwid", run.hardware_id.id}, {"limit", std::to_string(limit)}});
+  for (const std::string& kind : kinds) {
+    Json entry = rows::about(run);
+    entry["kind"] = kind;
+    entry["in_a_row"] = ++tries;
+    db.journal(station(), "login.try", entry);
+  }
   db.exec("UPDATE unit SET tries = ? WHERE id = ?", tries, unit);
-  Json entry = rows::about(run);
-  entry["kind"] = kind;
-  entry["in_a_row"] = tries;
-  db.journal(station(), "login.try", entry);
 }
 
 void count_success(Transaction& db, const Run& run) {

@@ -58,10 +58,17 @@ std::int64_t unit_of(Reader& db, const Run& run) {
   return *unit;
 }
 
-static Json hardware(const HardwareId& id) { return {{"source", id.source}, {"id", id.id}}; }
+static Json hardware(const HardwareId& id) {
+  Json out = object_of(2);
+  out["source"] = id.source;
+  out["id"] = id.id;
+  return out;
+}
 
 Json about(const Run& run) {
-  Json out = {{"run", run.id}, {"lot", run.lot}};
+  Json out = object_of(10);
+  out["run"] = run.id;
+  out["lot"] = run.lot;
   if (!run.serial.empty()) out["serial"] = run.serial;
   out["hw"] = hardware(run.hardware_id);
   out["slot"] = run.slot;
@@ -198,13 +205,17 @@ Run resume(Transaction& db, const Actor& actor, Run run, const std::string& slot
   return run;
 }
 
-Run intend(Transaction& db, const Actor& actor, const Run& run) {
+static void begin_step(Transaction& db, const Actor& actor, const Run& run) {
   db.exec("UPDATE run SET begun = 1 WHERE id = ? AND next = ? AND ending IS NULL", run.id,
           word(run.next));
   rows::must_change(db, run);
   Json entry = rows::about(run);
   entry["step"] = word(run.next);
   db.journal(actor, "step.begin", entry);
+}
+
+Run intend(Transaction& db, const Actor& actor, const Run& run) {
+  begin_step(db, actor, run);
   return get(db, run.id);
 }
 
@@ -229,18 +240,31 @@ static void add_unproven(Transaction& db, const Run& run, const Evidence& eviden
       note, run.id);
 }
 
-Run complete(Transaction& db, const Actor& actor, const Run& run, const Evidence& evidence) {
+// Which step is next.
+static Step end_step(Transaction& db, const Actor& actor, const Run& run,
+                     const Evidence& evidence) {
   std::uint64_t seq = journal_evidence(db, actor, run, evidence);
-  bool failed = evidence.result == StepResult::failed;
+  Step next = evidence.result == StepResult::failed ? run.next : after(run.next);
   db.exec(
       "UPDATE run SET begun = 0, interrupted = 0, next = ? WHERE id = ? AND next = ? AND ending IS "
       "NULL",
-      word(failed ? run.next : after(run.next)), run.id, word(run.next));
+      word(next), run.id, word(run.next));
   rows::must_change(db, run);
   if (evidence.result == StepResult::not_proven) add_unproven(db, run, evidence);
   if (run.next == Step::reset_check)
     db.exec("UPDATE run SET reset_check = ?, reset_seq = ? WHERE id = ?",
             kResults[static_cast<std::size_t>(evidence.result)], seq, run.id);
+  return next;
+}
+
+Run complete(Transaction& db, const Actor& actor, const Run& run, const Evidence& evidence) {
+  end_step(db, actor, run, evidence);
+  return get(db, run.id);
+}
+
+Run step_on(Transaction& db, const Actor& actor, Run run, const Evidence& evidence) {
+  run.next = end_step(db, actor, run, evidence);
+  if (run.next != Step::done) begin_step(db, actor, run);
   return get(db, run.id);
 }
 

@@ -93,6 +93,8 @@ Run resume(Transaction& db, const Actor& actor, Run run, const std::string& slot
 Run intend(Transaction& db, const Actor& actor, const Run& run);
 // Journals the evidence and moves on to the step after run.next.
 Run complete(Transaction& db, const Actor& actor, const Run& run, const Evidence& evidence);
+// Both in one commit: a step's end, and that the one after it begins.
+Run step_on(Transaction& db, const Actor& actor, Run run, const Evidence& evidence);
 // Back to an earlier step (burn and mint afresh; void and reprint), with the reason journalled.
 Run go_back(Transaction& db, const Actor& actor, const Run& run, Step to,
             const std::string& reason);
@@ -158,9 +160,9 @@ Run offer(Transaction& db,
 // Burns this run's credentials (fingerprints stay) and drops the sealed copies.
 Run burn(Transaction& db, const Actor& actor, Run run, const std::string& reason);
 
-// A wrong password is about to be tried: counted before it is sent. Fault "unit.tries_spent" when
-// `limit` in a row without a success would be reached.
-void count_try(Transaction& db, const Run& run, const std::string& kind, int limit);
+// Wrong passwords are about to be tried, one of each kind: counted before the first is sent. Fault
+// "unit.tries_spent" when `limit` in a row without a success would be reached.
+void count_tries(Transaction& db, const Run& run, const std::vector<std::string>& kinds, int limit);
 void count_success(Transaction& db, const Run& run);
 
 // Ends the run: journals code and arguments, burns what it holds unless it passed, drops sealed

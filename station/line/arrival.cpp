@@ -1,6 +1,5 @@
 // A unit arrives: who is it, what does the ledger know of it, may it go on.
 #include <boost/asio/experimental/awaitable_operators.hpp>
-#include <regex>
 
 #include <spdlog/spdlog.h>
 
@@ -184,7 +183,7 @@ Task<void> Line::Impl::meet(Bench& bench, Lot lot) {
     co_return;
   }
   if (who.hardware_id.source == product.hardware_source &&
-      !std::regex_match(who.hardware_id.id, std::regex(product.hardware_pattern))) {
+      !product.is_hardware_id(who.hardware_id.id)) {
     Fault fault("hwid.malformed", {{"hardware", who.hardware_id.id}});
     co_await refuse(bench, lot, fault);
     co_return;

@@ -100,18 +100,23 @@ Task<void> Enrolment::certify_own() {
   p_.seat->who.certified = true;
 }
 
-Task<Bytes> Enrolment::authority() {
-  auto look = [](Reader& db) { return signers::ca(db); };
-  std::optional<CaCertificate> in_force = co_await services_.ledger->read(look);
-  if (!in_force) throw Fault("ca.not_installed");
-  co_return std::move(in_force->der);
-}
+// What was issued for the run's key already; else the CA that is to issue it.
+struct Enrolment::Issue {
+  Issue(std::optional<Bytes> issued_, std::optional<CaCertificate> in_force_)
+      : issued(std::move(issued_)), in_force(std::move(in_force_)) {}
+  std::optional<Bytes> issued;
+  std::optional<CaCertificate> in_force;
+  const Bytes& ca() const {
+    if (!in_force) throw Fault("ca.not_installed");
+    return in_force->der;
+  }
+};
 
 Task<Bytes> Enrolment::certificate() {
-  auto look = [&](Reader& db) { return runs::certificate(db, p_.run); };
-  std::optional<Bytes> issued = co_await services_.ledger->read(look);
-  if (issued) co_return std::move(*issued);
-  Bytes ca = co_await authority();
+  auto look = [&](Reader& db) { return Issue(runs::certificate(db, p_.run), signers::ca(db)); };
+  Issue found = co_await services_.ledger->read(look);
+  if (found.issued) co_return std::move(*found.issued);
+  const Bytes& ca = found.ca();
   auto sign = [&] {
     IdevidProfile profile(p_.product.organization, p_.product.hw_type_oid);
     return make_idevid(*services_.vault, ca, p_.run.spki, p_.run.serial, p_.hardware_id().raw(),
@@ -124,10 +129,12 @@ Task<Bytes> Enrolment::certificate() {
 }
 
 Task<Bytes> Enrolment::second_certificate(const LdevidProfile& profile) {
-  auto look = [&](Reader& db) { return runs::second_certificate(db, p_.run, profile.name); };
-  std::optional<Bytes> issued = co_await services_.ledger->read(look);
-  if (issued) co_return std::move(*issued);
-  Bytes ca = co_await authority();
+  auto look = [&](Reader& db) {
+    return Issue(runs::second_certificate(db, p_.run, profile.name), signers::ca(db));
+  };
+  Issue found = co_await services_.ledger->read(look);
+  if (found.issued) co_return std::move(*found.issued);
+  const Bytes& ca = found.ca();
   auto sign = [&] {
     return make_ldevid(*services_.vault, ca, p_.run.spki, p_.run.serial, profile,
                        p_.product.key_algorithm);

@@ -21,7 +21,7 @@ class Enrolment {
   Task<void> open_session();
   void vouch(const Bytes& spki);
   Bytes key_of(const KeyRequest& request);
-  Task<Bytes> authority();  // the CA certificate in force
+  struct Issue;
   Task<Bytes> certificate();
   Task<Bytes> second_certificate(const LdevidProfile& profile);
   Task<Bytes> certificates();

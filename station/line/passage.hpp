@@ -63,6 +63,7 @@ struct Passage {
   Event changed;                   // its labels were scanned or voided, or it is doomed
   std::optional<Fault> fault;      // why it ended, or was interrupted
   std::optional<Fault> doomed;     // somebody else found a reason to end this run
+  std::optional<std::string> mac;  // that came with its serial; empty where the order gives none
   bool uncertain = false;          // a label may or may not have come out
   bool over = false;               // nothing of it goes on
   std::optional<Fault> waits_for;  // the end of what is in the station's own way: token, disk

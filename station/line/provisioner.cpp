@@ -39,23 +39,30 @@ Task<void> Provisioner::provision(std::shared_ptr<Passage> passage) {
   show_(p);
 }
 
+// The step that comes next is known to have begun before any of it is done.
+Task<void> Provisioner::begin(Passage& p) {
+  if (p.run.next == Step::done) co_return;
+  if (p.doomed) throw Fault(*p.doomed);
+  if (p.run.interrupted) co_await reconcile(p);
+  auto intend = [&](Transaction& db) { return runs::intend(db, kStation, p.run); };
+  p.run = co_await services_.ledger->transact(intend);
+}
+
 // To the end; or to the fault that stands in the way.
 Task<std::optional<Fault>> Provisioner::go_on(Passage& p) {
   std::optional<Fault> fault;
   try {
+    co_await begin(p);
     while (p.run.next != Step::done) {
-      if (p.doomed) throw Fault(*p.doomed);
-      if (p.run.interrupted) co_await reconcile(p);
-      auto begin = [&](Transaction& db) { return runs::intend(db, kStation, p.run); };
-      p.run = co_await services_.ledger->transact(begin);
       show_(p);
       Evidence evidence = co_await perform(p);
       if (p.doomed) throw Fault(*p.doomed);
-      auto end = [&](Transaction& db) { return runs::complete(db, kStation, p.run, evidence); };
-      p.run = co_await services_.ledger->transact(end);
+      auto next = [&](Transaction& db) { return runs::step_on(db, kStation, p.run, evidence); };
+      p.run = co_await services_.ledger->transact(next);
       ++p.steps_done;
       p.disk_tries = 0;
       if (p.seat && !needs_unit(p.run.next)) p.seat->free();
+      if (p.doomed) throw Fault(*p.doomed);
     }
     co_await finish(p);
   } catch (const Fault& f) {
@@ -177,11 +184,13 @@ Task<Evidence> Provisioner::prove(Passage& p) {
   if (can_login && p.product.password) {
     Secret own = co_await secrets.password();
     if (!co_await secrets.try_right(own)) throw Fault("login.own_refused");
-    Secret decoy = co_await secrets.decoy();
-    if (co_await secrets.try_wrong(decoy, "decoy")) throw Fault("login.decoy_accepted");
-    if (co_await secrets.try_wrong(Secret(), "empty")) throw Fault("login.empty_accepted");
-    if (auto word = co_await secrets.accepted_default())
-      throw Fault("login.default_accepted", {{"password", *word}});
+    Fault decoy_accepted("login.decoy_accepted");
+    WrongPassword decoy = co_await secrets.wrong_decoy(std::move(decoy_accepted));
+    std::vector<WrongPassword> wrong;
+    wrong.push_back(std::move(decoy));
+    wrong.emplace_back("empty", Secret(), Fault("login.empty_accepted"));
+    secrets.add_defaults(wrong, "login.default_accepted");
+    co_await secrets.must_refuse(std::move(wrong));
     if (!co_await secrets.try_right(own)) throw Fault("login.own_refused");
     evidence.facts["login"] = "own let in; decoy, empty and known defaults refused";
   }
@@ -235,28 +244,37 @@ Task<Evidence> Provisioner::lock(Passage& p) {
 
 Task<Evidence> Provisioner::label(Passage& p) {
   // A label that may or may not have come out is not printed again: the operator looks.
-  auto look = [&](Reader& db) { return runs::labels(db, p.run.serial); };
-  std::vector<runs::LabelState> before = co_await services_.ledger->read(look);
-  p.uncertain = p.run.interrupted && !before.empty();
-  while (co_await print_what_is_due(p)) continue;
+  if (p.run.interrupted) {
+    auto look = [&](Reader& db) { return !runs::labels(db, p.run.serial).empty(); };
+    p.uncertain = co_await services_.ledger->read(look);
+  }
+  co_await print_what_is_due(p);
   Evidence evidence;
   evidence.facts["sent"] = true;  // that it came out is the scan's to show
   evidence.facts["uncertain"] = p.uncertain;
   co_return evidence;
 }
 
-// Prints one label that is missing or void; false when none is.
-Task<bool> Provisioner::print_what_is_due(Passage& p) {
-  auto look = [&](Reader& db) { return runs::labels(db, p.run.serial); };
-  std::vector<runs::LabelState> states = co_await services_.ledger->read(look);
-  for (const LabelPlace& place : p.product.labels) {
+// The first place whose label is missing or void.
+static std::optional<std::string> due_place(const Product& product,
+                                            const std::vector<runs::LabelState>& states) {
+  for (const LabelPlace& place : product.labels) {
     auto state = std::find_if(states.begin(), states.end(),
                               [&](const runs::LabelState& s) { return s.place == place.place; });
-    if (state != states.end() && state->state != "void") continue;
-    co_await print(p, place.place);
-    co_return true;
+    if (state == states.end() || state->state == "void") return place.place;
   }
-  co_return false;
+  return std::nullopt;
+}
+
+// Until no label is missing or void. Each is looked for anew: one may be voided meanwhile.
+Task<std::vector<runs::LabelState>> Provisioner::print_what_is_due(Passage& p) {
+  for (;;) {
+    auto look = [&](Reader& db) { return runs::labels(db, p.run.serial); };
+    std::vector<runs::LabelState> states = co_await services_.ledger->read(look);
+    std::optional<std::string> due = due_place(p.product, states);
+    if (!due) co_return states;
+    co_await print(p, std::move(*due));
+  }
 }
 
 Task<void> Provisioner::print(Passage& p, std::string place) {
@@ -297,9 +315,7 @@ Task<Evidence> Provisioner::scan(Passage& p) {
   for (;;) {
     std::uint64_t seen = p.changed.count();
     if (p.doomed) throw Fault(*p.doomed);
-    while (co_await print_what_is_due(p)) continue;
-    auto look = [&](Reader& db) { return runs::labels(db, p.run.serial); };
-    p.labels = co_await services_.ledger->read(look);
+    p.labels = co_await print_what_is_due(p);
     show_(p);
     bool applied = std::all_of(p.labels.begin(), p.labels.end(),
                                [](const runs::LabelState& s) { return s.state == "applied"; });

@@ -24,6 +24,7 @@ class Provisioner {
   Task<void> stop_station(Fault fault);
 
  private:
+  Task<void> begin(Passage& p);
   Task<std::optional<Fault>> go_on(Passage& p);
   // waiting.cpp
   Task<bool> sit_out(Passage& p, Fault fault);
@@ -46,7 +47,7 @@ class Provisioner {
   Task<Evidence> scan(Passage& p);
 
   Task<void> print(Passage& p, std::string place);
-  Task<bool> print_what_is_due(Passage& p);
+  Task<std::vector<runs::LabelState>> print_what_is_due(Passage& p);
   Task<void> open_session(Passage& p);
   Task<void> finish(Passage& p);
   Task<void> end(Passage& p, Fault fault);

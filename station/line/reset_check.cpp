@@ -22,6 +22,14 @@ Task<void> write_marker(Services& services, Passage& p) {
   if (co_await p.unit().marker() != value) throw Fault("reset.marker_unwritten");
 }
 
+// What opened the unit before its factory reset, or opens all units of careless makers.
+std::vector<WrongPassword> of_before(const RunSecrets& secrets, Secret users) {
+  std::vector<WrongPassword> out;
+  secrets.add_defaults(out, "reset.universal_default");
+  out.emplace_back("user's old password", std::move(users), Fault("reset.user_password_kept"));
+  return out;
+}
+
 Task<void> own_credential(Services services, Passage& p) {
   RunSecrets secrets(services, p);
   bool can_prove = p.product.capabilities.contains("prove");
@@ -48,13 +56,12 @@ Task<void> own_credential(Services services, Passage& p) {
   // What the unit keeps as it is came through, too: the label's Wi-Fi key or code works again.
   if (can_prove) co_await secrets.prove_all(true, lost);
 
-  if (auto word = co_await secrets.accepted_default())
-    throw Fault("reset.universal_default", {{"password", *word}});
-  if (co_await secrets.try_wrong(users, "user's old password"))
-    throw Fault("reset.user_password_kept");
-  Secret decoy = co_await secrets.decoy();
-  if (co_await secrets.try_wrong(decoy, "decoy")) throw Fault("reset.decoy_accepted");
-  if (co_await secrets.try_wrong(Secret(), "empty")) throw Fault("reset.empty_accepted");
+  Fault decoy_accepted("reset.decoy_accepted");
+  WrongPassword decoy = co_await secrets.wrong_decoy(std::move(decoy_accepted));
+  std::vector<WrongPassword> wrong = of_before(secrets, std::move(users));
+  wrong.push_back(std::move(decoy));
+  wrong.emplace_back("empty", Secret(), Fault("reset.empty_accepted"));
+  co_await secrets.must_refuse(std::move(wrong));
   if (!co_await secrets.try_right(own)) throw Fault("reset.own_refused");
 }
 
@@ -90,11 +97,9 @@ Task<void> set_up_state(Services services, Passage& p) {
   bool answers = false;
   if (!feature.empty()) answers = co_await p.unit().feature(feature);
   if (answers) throw Fault("reset.feature_open", {{"feature", feature}});
-  if (auto word = co_await secrets.accepted_default())
-    throw Fault("reset.universal_default", {{"password", *word}});
-  if (co_await secrets.try_wrong(users, "user's old password"))
-    throw Fault("reset.user_password_kept");
-  if (co_await secrets.try_wrong(Secret(), "empty")) throw Fault("reset.empty_accepted");
+  std::vector<WrongPassword> wrong = of_before(secrets, std::move(users));
+  wrong.emplace_back("empty", Secret(), Fault("reset.empty_accepted"));
+  co_await secrets.must_refuse(std::move(wrong));
   if (p.seat->who.state != "setup")
     throw Fault("reset.own_refused", {{"state", p.seat->who.state}});
   co_await refuses_weak_choices(p);

@@ -18,9 +18,11 @@ Bytes RunSecrets::associated_data(const Credential& credential) const {
 }
 
 Task<std::string> RunSecrets::mac() {
+  if (p_.mac) co_return *p_.mac;
   auto look = [&](Reader& db) { return runs::mac(db, p_.run); };
   std::optional<std::string> found = co_await services_.ledger->read(look);
-  co_return found.value_or("");
+  p_.mac = found.value_or("");
+  co_return *p_.mac;
 }
 
 // At most one in a hundred codes is in use: so many in a row are no accident.
@@ -186,18 +188,39 @@ Task<void> RunSecrets::prove_all(bool raw_only, std::string fault_if_not) {
   }
 }
 
-Task<Secret> RunSecrets::decoy() {
-  Secret out;
-  Digest fingerprint{};
+Task<RunSecrets::Decoy> RunSecrets::draw_decoy() {
+  Decoy out;
   PasswordPolicy policy = p_.product.password.value_or(PasswordPolicy());
   auto draw = [&] {
-    out = mint_password(*services_.vault, policy, {});
-    fingerprint = services_.vault->fingerprint(out.view());
+    out.password = mint_password(*services_.vault, policy, {});
+    out.fingerprint = services_.vault->fingerprint(out.password.view());
   };
   co_await on(*services_.token_pool, draw);
-  auto burn = [&](Transaction& db) { runs::burn_decoy(db, p_.run, "decoy", 0, fingerprint); };
-  co_await services_.ledger->transact(burn);
   co_return out;
+}
+
+static void burn(Transaction& db, const Run& run, const Digest& decoy) {
+  runs::burn_decoy(db, run, "decoy", 0, decoy);
+}
+
+Task<Secret> RunSecrets::decoy() {
+  Decoy drawn = co_await draw_decoy();
+  auto burn_it = [&](Transaction& db) { burn(db, p_.run, drawn.fingerprint); };
+  co_await services_.ledger->transact(burn_it);
+  co_return std::move(drawn.password);
+}
+
+Task<WrongPassword> RunSecrets::wrong_decoy(Fault if_accepted) {
+  Decoy drawn = co_await draw_decoy();
+  WrongPassword out("decoy", std::move(drawn.password), std::move(if_accepted));
+  out.to_burn = drawn.fingerprint;
+  co_return out;
+}
+
+void RunSecrets::add_defaults(std::vector<WrongPassword>& wrong, std::string_view code) const {
+  for (const std::string& word : p_.product.known_defaults)
+    wrong.emplace_back("known default", Secret::copy_of(view(word)),
+                       Fault(code, {{"password", word}}));
 }
 
 Task<bool> RunSecrets::try_right(const Secret& password) {
@@ -208,21 +231,22 @@ Task<bool> RunSecrets::try_right(const Secret& password) {
   co_return true;
 }
 
-Task<bool> RunSecrets::try_wrong(const Secret& password, std::string kind) {
-  auto note = [&](Transaction& db) { runs::count_try(db, p_.run, kind, p_.product.lockout); };
+Task<void> RunSecrets::must_refuse(std::vector<WrongPassword> wrong) {
+  int lockout = p_.product.lockout;
+  std::vector<std::string> kinds;
+  for (const WrongPassword& one : wrong) kinds.push_back(one.kind);
+  auto note = [&](Transaction& db) {
+    for (const WrongPassword& one : wrong)
+      if (one.to_burn) burn(db, p_.run, *one.to_burn);
+    runs::count_tries(db, p_.run, kinds, lockout);
+  };
   co_await services_.ledger->transact(note);
-  std::optional<bool> in = co_await p_.unit().login(p_.product.password_name, password);
-  // Locked out says nothing about this password: silence is never success.
-  if (!in) throw Fault("unit.tries_spent", {{"limit", std::to_string(p_.product.lockout)}});
-  co_return *in;
-}
-
-Task<std::optional<std::string>> RunSecrets::accepted_default() {
-  for (const std::string& word : p_.product.known_defaults) {
-    Secret password = Secret::copy_of(view(word));
-    if (co_await try_wrong(password, "known default")) co_return word;
+  for (const WrongPassword& one : wrong) {
+    std::optional<bool> in = co_await p_.unit().login(p_.product.password_name, one.password);
+    // Locked out says nothing about this password: silence is never success.
+    if (!in) throw Fault("unit.tries_spent", {{"limit", std::to_string(lockout)}});
+    if (*in) throw Fault(one.if_accepted);
   }
-  co_return std::nullopt;
 }
 
 }  // namespace mintmark

@@ -10,6 +10,18 @@
 
 namespace mintmark {
 
+// A password that a unit must refuse, and what is wrong with one that lets it in.
+struct WrongPassword {
+  WrongPassword(std::string kind_, Secret password_, Fault if_accepted_)
+      : kind(std::move(kind_)),
+        password(std::move(password_)),
+        if_accepted(std::move(if_accepted_)) {}
+  std::string kind;  // for the journal
+  Secret password;
+  Fault if_accepted;
+  std::optional<Digest> to_burn;  // the fingerprint of a decoy that nobody has had yet
+};
+
 class RunSecrets {
  public:
   RunSecrets(Services services, Passage& passage) : services_(services), p_(passage) {}
@@ -33,14 +45,22 @@ class RunSecrets {
   // A fresh secret under the product's own policy whose fingerprint is burnt before it is returned.
   Task<Secret> decoy();
 
-  // Tries `password` as a user would, inside the open session. Wrong tries are counted before they
-  // are sent.
+  // Tries `password` as a user would, inside the open session.
   Task<bool> try_right(const Secret& password);
-  Task<bool> try_wrong(const Secret& password, std::string kind);
-  // nullopt if every known default is refused, else the one that was let in.
-  Task<std::optional<std::string>> accepted_default();
+  // Tries these in turn. All are counted, and decoys burnt, in one commit before the first is sent:
+  // a crash costs tries, never the count of one.
+  Task<void> must_refuse(std::vector<WrongPassword> wrong);
+  // A decoy for must_refuse, and every default that the product knows: its fault is `code`, with
+  // the argument `password`.
+  Task<WrongPassword> wrong_decoy(Fault if_accepted);
+  void add_defaults(std::vector<WrongPassword>& wrong, std::string_view code) const;
 
  private:
+  struct Decoy {
+    Secret password;
+    Digest fingerprint{};
+  };
+  Task<Decoy> draw_decoy();
   Task<bool> mint_once();
   Task<void> count(const std::vector<Drawn>& drawn);
   Task<std::optional<EscrowKey>> escrow_key();  // where the product asks for escrow

@@ -16,7 +16,7 @@ std::string code_of(const HardwareId& id) { return id.source + ":" + id.id; }
 
 Json Line::Impl::view(const Bench& bench) const {
   const Passage* p = bench.passage.get();
-  Json out;
+  Json out = object_of(14);
   out["slot"] = bench.name();
   out["port"] = bench.slot->config().port;
   out["state"] = bench.state;
@@ -47,8 +47,8 @@ Json Line::Impl::pending() const {
   Json out = Json::array();
   for (const auto& p : passages_) {
     for (const runs::LabelState& label : p->labels) {
-      if (label.state != "sent") continue;
-      Json entry;
+      if (p->over || label.state != "sent") continue;
+      Json entry = object_of(8);
       entry["run"] = p->run.id;
       entry["serial"] = p->run.serial;
       entry["place"] = label.place;
@@ -147,7 +147,7 @@ void Line::Impl::show(const Passage& passage) {
     else
       show(bench, passage.seat && passage.seat->in_use ? "working" : "free");
   }
-  publish("pending", Json::object({{"pending", pending()}}));
+  if (!passage.labels.empty()) publish("pending", Json::object({{"pending", pending()}}));
   if (services_.scanned_spool != nullptr && passage.run.next == Step::scan && !passage.over)
     for (const auto& going : passages_)
       if (going.get() == &passage) spawn(simulate_scan(going), "simulated scanner");

@@ -49,6 +49,9 @@ void read_hardware(TomlTable table, Product& out) {
     table.refuse("pattern",
                  "must be a pattern of hexadecimal digits, such as \"[0-9a-f]{16}\" or "
                  "\"00[0-9a-f]{6}|01[0-9a-f]{8}\"");
+  out.is_hardware_id = [form = std::regex(out.hardware_pattern)](const std::string& id) {
+    return std::regex_match(id, form);
+  };
   for (std::string value : table.strings_or("known_defaults", {})) {
     if (!from_hex(value)) table.refuse("known_defaults", "'" + value + "' is not lower-case hex");
     out.hardware_defaults.insert(std::move(value));

@@ -3,6 +3,7 @@
 // line and reason. schema/product.md explains every key.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <optional>
 #include <set>
@@ -68,7 +69,8 @@ struct Product {
 
   // What the unit says of itself.
   std::string hardware_source;
-  std::string hardware_pattern;  // of the hex, matched whole (ECMAScript)
+  std::string hardware_pattern;                            // of the hex, matched whole (ECMAScript)
+  std::function<bool(const std::string&)> is_hardware_id;  // the same, ready for use
   std::set<std::string> hardware_defaults;
   std::string minimum_firmware;
   bool secure_boot = true;

@@ -55,7 +55,8 @@ Key key_from_point(View point) {
     return nullptr;
   Key owned(key);
   KeyContext check(EVP_PKEY_CTX_new(key, nullptr));
-  return EVP_PKEY_public_check(check.get()) == 1 ? std::move(owned) : nullptr;
+  // That the point is on the curve is enough: see below.
+  return EVP_PKEY_public_check_quick(check.get()) == 1 ? std::move(owned) : nullptr;
 }
 
 // Whether 65 bytes are a point of P-256. Its cofactor is 1: every point but infinity, which has no
@@ -233,6 +234,11 @@ std::optional<Bytes> p256_point(View spki) {
   View point = spki.subspan(sizeof kSpkiPrefix);
   if (!is_on_p256(point)) return std::nullopt;
   return to_bytes(point);
+}
+
+std::shared_ptr<EVP_PKEY> p256_key(View spki) {
+  auto point = p256_point(spki);
+  return point ? std::shared_ptr<EVP_PKEY>(key_from_point(*point)) : nullptr;
 }
 
 Bytes p256_spki(View point) {
