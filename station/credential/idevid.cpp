@@ -99,13 +99,17 @@ void set_serial_number(X509* certificate, Vault& vault) {
 }
 
 // RFC 5280 section 4.1.2.5: UTCTime until 2049, GeneralizedTime from then on.
-Certificate start(Vault& vault, EVP_PKEY* key) {
+// No earlier than the CA's own: a clock that was set back makes no certificate from before its CA.
+Certificate start(Vault& vault, EVP_PKEY* key, const X509* ca) {
   Certificate out(X509_new());
   must(out && X509_set_version(out.get(), X509_VERSION_3) == 1, "version");
   set_serial_number(out.get(), vault);
   must(X509_time_adj_ex(X509_getm_notBefore(out.get()), 0, 0, nullptr) != nullptr &&
            ASN1_TIME_set_string_X509(X509_getm_notAfter(out.get()), kNever) == 1,
        "validity");
+  if (ca != nullptr &&
+      ASN1_TIME_compare(X509_get0_notBefore(out.get()), X509_get0_notBefore(ca)) < 0)
+    must(X509_set1_notBefore(out.get(), X509_get0_notBefore(ca)) == 1, "validity");
   must(X509_set_pubkey(out.get(), key) == 1, "public key");
   return out;
 }
@@ -252,7 +256,7 @@ void IdevidProfile::check() const {
 
 Bytes make_ca_certificate(Vault& vault, const std::string& common_name, int generation) {
   Key key = parse_key(p256_spki(vault.public_key(SignerRole::ca, generation)));
-  Certificate ca = start(vault, key.get());
+  Certificate ca = start(vault, key.get(), nullptr);
   X509_NAME* name = X509_get_subject_name(ca.get());
   add_name(name, NID_commonName, MBSTRING_UTF8, common_name);
   must(X509_set_issuer_name(ca.get(), name) == 1, "issuer");
@@ -293,7 +297,7 @@ Bytes make_idevid(Vault& vault, View ca_cert_der, View unit_spki, const std::str
   std::shared_ptr<EVP_PKEY> key = checked_key(unit_spki, algorithm);
   must(is_serial(serial) && !hw_raw.empty() && hw_raw.size() <= 255, "serial or hardware id");
   OwnCa ca = own_ca(vault, ca_cert_der);
-  Certificate leaf = start(vault, key.get());
+  Certificate leaf = start(vault, key.get(), ca.get());
   must(X509_set_issuer_name(leaf.get(), X509_get_subject_name(ca.get())) == 1, "issuer");
   X509_NAME* name = X509_get_subject_name(leaf.get());
   add_name(name, NID_organizationName, MBSTRING_UTF8, profile.organization);
@@ -315,7 +319,7 @@ Bytes make_ldevid(Vault& vault, View ca_cert_der, View unit_spki, const std::str
   std::shared_ptr<EVP_PKEY> key = checked_key(unit_spki, algorithm);
   must(is_serial(serial) && profile.days > 0, "serial or validity");
   OwnCa ca = own_ca(vault, ca_cert_der);
-  Certificate leaf = start(vault, key.get());
+  Certificate leaf = start(vault, key.get(), ca.get());
   must(X509_time_adj_ex(X509_getm_notAfter(leaf.get()), profile.days, 0, nullptr) != nullptr,
        "validity");
   must(X509_set_issuer_name(leaf.get(), X509_get_subject_name(ca.get())) == 1, "issuer");
