@@ -279,7 +279,8 @@ TEST_F(RunTest, TheIvCountsOverRestarts) {
 TEST_F(RunTest, WrongTriesInARowStayBelowTheLimit) {
   R run = admitted("aa01");
   auto attempt = [&] {
-    return fault_of([&] { write([&](Transaction& db) { runs::count_tries(db, run, {"decoy"}, 4); }); });
+    return fault_of(
+        [&] { write([&](Transaction& db) { runs::count_tries(db, run, {"decoy"}, 4); }); });
   };
   for (int i = 0; i < 3; ++i) EXPECT_EQ(attempt(), "");
   EXPECT_EQ(attempt(), "unit.tries_spent");
