@@ -13,6 +13,7 @@
 #include "station/ledger/returns.hpp"
 #include "station/ledger/signers.hpp"
 #include "station/line/line_impl.hpp"
+#include "station/line/lot_keys.hpp"
 #include "station/line/room.hpp"
 #include "station/words/clock.hpp"
 #include "station/words/crypto.hpp"
@@ -110,6 +111,21 @@ Secret read_label(const std::string& path) {
   return out;
 }
 
+// While a lot's key is made and the ledger does not know it yet.
+class Opening {
+ public:
+  Opening(std::set<std::string>& all, std::string key) : all_(&all), key_(std::move(key)) {
+    all_->insert(key_);
+  }
+  ~Opening() { all_->erase(key_); }
+  Opening(const Opening&) = delete;
+  Opening& operator=(const Opening&) = delete;
+
+ private:
+  std::set<std::string>* all_;
+  std::string key_;
+};
+
 }  // namespace
 
 Task<Lot> Line::Impl::open_lot(Actor actor, OrderFiles files) {
@@ -135,6 +151,7 @@ Task<Lot> Line::Impl::open_lot(Actor actor, OrderFiles files) {
   auto draw = [&] { return uuid_v7(services_.vault->random(16)); };
   std::string id = co_await on(*services_.token_pool, draw);
   std::string seal_key = "mintmark-lot-" + id;
+  Opening is_opening(opening_, seal_key);
   auto make_key = [&] { services_.vault->create_lot_key(seal_key); };
   co_await on(*services_.token_pool, make_key);
   std::optional<Fault> fault;
@@ -182,16 +199,21 @@ Task<Lot> Line::Impl::close_lot(Actor actor, std::string id) {
   co_return lot;
 }
 
-// A crash between a lot's closing and the destruction of its key is made good here.
+// A crash between a lot's closing and the destruction of its key is made good here, and one between
+// the making of a key and of its lot.
 Task<void> Line::Impl::destroy_left_keys() {
+  auto list = [&] { return services_.vault->lot_keys(); };
+  std::vector<std::string> keys = co_await on(*services_.token_pool, list);
+  std::set<std::string> opening = opening_;
   auto look = [](Reader& db) { return lots::list(db); };
   std::vector<Lot> all = co_await services_.ledger->read(look);
+  std::vector<std::string> stray = stray_keys(keys, std::move(opening), all);
   auto destroy = [&] {
-    for (const Lot& lot : all)
-      if (lot.state == "closed" && services_.vault->has_lot_key(lot.seal_key))
-        services_.vault->destroy_lot_key(lot.seal_key);
+    for (const std::string& key : stray) services_.vault->destroy_lot_key(key);
   };
   co_await on(*services_.token_pool, destroy);
+  if (!stray.empty())
+    spdlog::warn("{} keys destroyed whose lots are closed, or never were", stray.size());
 }
 
 void Line::Impl::token_turned() {

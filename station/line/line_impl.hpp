@@ -4,6 +4,7 @@
 #include <boost/asio/cancellation_signal.hpp>
 #include <deque>
 #include <list>
+#include <set>
 
 #include "station/line/line.hpp"
 #include "station/line/provisioner.hpp"
@@ -96,6 +97,7 @@ class Line::Impl : public std::enable_shared_from_this<Line::Impl> {
   std::list<std::shared_ptr<Passage>> passages_;  // those that go on
   Event changed_;                                 // lots, slots, station: whoever waits looks again
   std::vector<Lot> lots_;
+  std::set<std::string> opening_;            // keys of lots that the ledger does not know yet
   std::map<std::string, Product> products_;  // by lot, whose product never changes
   std::optional<std::string> stopped_;
   std::optional<Fault> lost_;                                 // the ledger is not ours any more

@@ -4,6 +4,7 @@
 #include "station/ledger/backup.hpp"
 #include "station/ledger/recovery.hpp"
 #include "station/ledger/signers.hpp"
+#include "station/line/lot_keys.hpp"
 #include "station/main/commands.hpp"
 #include "station/main/files.hpp"
 #include "station/main/station.hpp"
@@ -100,21 +101,6 @@ void gather(Vault& vault, Ledger& ledger, const std::string& path, const Recover
   if (whole && out.lost.empty()) throw Fault("ledger.not_rolled_back");
 }
 
-// Keys of lots that this ledger does not know, or has closed: what is sealed under them is gone.
-int destroy_lot_keys(Vault& vault, Ledger& ledger) {
-  auto look = [](Reader& db) { return lots::list(db); };
-  std::set<std::string> in_use;
-  for (const Lot& lot : ledger.read_now(look))
-    if (lot.state != "closed") in_use.insert(lot.seal_key);
-  int gone = 0;
-  for (const std::string& label : vault.lot_keys())
-    if (!in_use.contains(label)) {
-      vault.destroy_lot_key(label);
-      ++gone;
-    }
-  return gone;
-}
-
 void apply_roster(Transaction& db, const Birth& birth, const std::string& file,
                   const std::string& by) {
   Roster roster =
@@ -143,11 +129,14 @@ void recover_ledger(const Context& context, const RecoverWords& words) {
     recover(db, recovery);
   });
   use_signers(vault, ledger);
-  int keys = destroy_lot_keys(vault, ledger);
+  auto list = [](Reader& db) { return lots::list(db); };
+  std::vector<std::string> stray = stray_keys(vault.lot_keys(), {}, ledger.read_now(list));
+  for (const std::string& key : stray) vault.destroy_lot_key(key);
   ledger.settle();
   anchor_from_here(vault, ledger);
   std::cout
-      << "recovered: this ledger goes on from entry " << size << "\nlot keys destroyed: " << keys
+      << "recovered: this ledger goes on from entry " << size
+      << "\nlot keys destroyed: " << stray.size()
       << "\nEvery lot that was open is closed. Start mintmarkd, apply the newest roster, make a"
       << "\nbackup, and let the owner sign new orders, with serials of their own.\n";
 }

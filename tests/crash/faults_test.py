@@ -25,6 +25,12 @@ class Faults(unittest.TestCase):
         bench.pass_one()
         return bench
 
+    def counts(self, bench):
+        """How many boundaries of each kind a unit's passage has."""
+        bench.station.control.arm()
+        bench.pass_one()
+        return bench.station.control.read()["counts"]
+
     def view(self, bench, unit):
         return bench.station.slot(unit.slot)
 
@@ -56,10 +62,11 @@ class Faults(unittest.TestCase):
 
     def test_a_ledger_that_cannot_be_written(self):
         bench, tried = self.bench("io"), 0
-        for kind, count in (("page", 380), ("sync", 42)):
+        counts = self.counts(bench)
+        for kind in ("page", "sync"):
             for error, code in ((errno.EIO, "disk.failed"), (errno.EROFS, "disk.failed"), (errno.ENOSPC, "disk.full")):
                 for part in (0, 0.3, 0.6, 0.85):
-                    stop = Stop(kind, 1 + int(part * count), "fail", error=error)
+                    stop = Stop(kind, 1 + int(part * counts[kind]), "fail", error=error)
                     with self.subTest(str(stop), error=error):
                         self.under_fault(bench, stop, (code,))
                         tried += 1
@@ -84,9 +91,10 @@ class Faults(unittest.TestCase):
 
     def test_killed_while_the_disk_fails(self):
         bench = self.bench("killed")
-        for n in (1, 60, 200, 300):
+        pages = self.counts(bench)["page"]
+        for part in (0, 0.2, 0.5, 0.75):
             bench.make_room(1)
-            bench.station.control.arm(Stop("page", n, "fail", error=errno.EIO))
+            bench.station.control.arm(Stop("page", 1 + int(part * pages), "fail", error=errno.EIO))
             unit = bench.seat()
             until = time.monotonic() + 20
             while not bench.station.control.fired() and time.monotonic() < until:
@@ -163,7 +171,23 @@ class Faults(unittest.TestCase):
             bench.station.open_lot(**order)
         self.assertEqual(refused.exception.code, "token.full")
         bench.station.control.arm()
-        bench.lot, bench.in_lot = bench.station.open_lot(**order)["lot"], 0
+        bench.lot = bench.station.open_lot(**order)["lot"]
+        bench.pass_one()
+        bench.settle([])
+
+    def test_a_key_without_its_lot(self):
+        """Killed when the lot's key is made, and the lot is not yet committed: the next start destroys it."""
+        bench = self.bench("stray")
+        bench.close_lot()
+        tokens = lambda: sum(1 for _ in (bench.station.dir / "token").rglob("*.object"))
+        before, order = tokens(), bench.order()
+        bench.station.control.arm(Stop("token", 1, only="C_GenerateKey"))
+        self.assertFalse(bench.answers(lambda: bench.station.open_lot(**order)))
+        bench.must_be_ours()
+        self.assertEqual(tokens(), before + 1)
+        bench.restart()
+        bench.station.wait(lambda: tokens() == before, "the key to be destroyed")
+        bench.lot = bench.station.open_lot(**order)["lot"]
         bench.pass_one()
         bench.settle([])
 

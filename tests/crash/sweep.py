@@ -57,6 +57,7 @@ def boundaries(bench):
     control.arm()
     bench.pass_one()
     found["passage"] = control.read()
+    bench.check(served=True)
     entries = check.Ledger(bench.station.dir, served=True).entries
     found["entries"] = {words_of(entry) for entry in entries if entry.get("run") == entries[-1].get("run")}
     control.arm()
@@ -276,7 +277,12 @@ def main():
     given = words.parse_args()
     began = time.monotonic()
     bench = Bench("count")
-    found = boundaries(bench)
+    try:
+        found = boundaries(bench)
+    except Broken as broken:   # without any stop
+        bench.close()
+        print(f"violation {broken}\nsweep crash: tried 0, violations 1")
+        sys.exit(1)
     bench.close()
     trials = list(every_way(found, given.random) if given.soak else every_boundary(found))
     part, parts = map(int, given.shard.split("/"))
