@@ -53,7 +53,9 @@ std::string clock_doubt(std::int64_t now, std::string_view newest, std::int64_t 
   if (utc(now) < kBuilt) return "this program was not built yet";
   if (std::stoi(utc(now)) > std::stoi(std::string(kBuilt)) + kYearsInUse)
     return "this program was built more than " + std::to_string(kYearsInUse) + " years before";
-  if (utc(now + kHour) < newest) return "the ledger's newest entry is of " + std::string(newest);
+  if (utc(now + kHour) < newest)
+    return "the ledger's newest entry is of " + std::string(newest) +
+           " (if it was wrong then and is right now, export the evidence once)";
   if (now + kDay < asked) return "the order is of " + utc(asked);
   return "";
 }

@@ -76,6 +76,14 @@ class Clock(unittest.TestCase):
         self.set(0)
         self.open()
 
+    def test_a_clock_that_was_wrong_before(self):
+        self.set(3 * DAY)
+        self.passes("too late")
+        self.set(0)
+        self.assertEqual(self.refused(), "clock.wrong")
+        self.station.mintmark("export", self.station.dir / "bundle")   # as the refusal says
+        self.open()
+
     def test_a_machine_without_a_battery(self):
         self.station.stop()
         self.set(-int(time.time()) + 30 * DAY)   # January 1970
