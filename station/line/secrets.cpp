@@ -234,6 +234,7 @@ Task<bool> RunSecrets::try_right(const Secret& password) {
 Task<void> RunSecrets::must_refuse(std::vector<WrongPassword> wrong) {
   int lockout = p_.product.lockout;
   std::vector<std::string> kinds;
+  kinds.reserve(wrong.size());
   for (const WrongPassword& one : wrong) kinds.push_back(one.kind);
   auto note = [&](Transaction& db) {
     for (const WrongPassword& one : wrong)
