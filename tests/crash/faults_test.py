@@ -65,7 +65,7 @@ class Faults(unittest.TestCase):
         counts = self.counts(bench)
         for kind in ("page", "sync"):
             for error, code in ((errno.EIO, "disk.failed"), (errno.EROFS, "disk.failed"), (errno.ENOSPC, "disk.full")):
-                for part in (0, 0.3, 0.6, 0.85):
+                for part in (0, 0.25, 0.5, 0.7):   # of a passage, while the unit is in its slot
                     stop = Stop(kind, 1 + int(part * counts[kind]), "fail", error=error)
                     with self.subTest(str(stop), error=error):
                         self.under_fault(bench, stop, (code,))
@@ -92,7 +92,7 @@ class Faults(unittest.TestCase):
     def test_killed_while_the_disk_fails(self):
         bench = self.bench("killed")
         pages = self.counts(bench)["page"]
-        for part in (0, 0.2, 0.5, 0.75):
+        for part in (0, 0.2, 0.5, 0.7):
             bench.make_room(1)
             bench.station.control.arm(Stop("page", 1 + int(part * pages), "fail", error=errno.EIO))
             unit = bench.seat()
