@@ -108,6 +108,7 @@ Line::~Line() = default;
 void Line::start() { impl_->start(); }
 void Line::stop() { impl_->stop(); }
 Json Line::snapshot() const { return impl_->snapshot(); }
+Json Line::station() const { return impl_->station(); }
 std::optional<std::string> Line::trouble() const { return impl_->trouble(); }
 std::shared_ptr<void> Line::subscribe(Listener listener) {
   return impl_->subscribe(std::move(listener));

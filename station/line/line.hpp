@@ -39,6 +39,7 @@ class Line {
 
   // --- What people see. `slots`, `pending`, `station` as in schema/openapi.yaml.
   Json snapshot() const;
+  Json station() const;
   // The code of what keeps units waiting: a disk that cannot be written.
   std::optional<std::string> trouble() const;
   // Called with (event id, event name, data) for every change; lives as long as the returned

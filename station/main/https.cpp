@@ -13,7 +13,8 @@
 #include <boost/asio/steady_timer.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/http.hpp>
-#include <set>
+
+#include "station/main/guests.hpp"
 
 namespace mintmark {
 
@@ -22,47 +23,10 @@ namespace ssl = asio::ssl;
 using asio::ip::tcp;
 using Local = asio::local::stream_protocol;
 using Error = boost::system::error_code;
-using std::chrono::seconds;
 
 namespace {
 
 constexpr auto kQuietly = asio::as_tuple(asio::use_awaitable);
-constexpr std::size_t kHeaderLimit = 16 << 10;
-constexpr std::size_t kDrainLimit = 2 << 20;
-
-// One connection's life line: when the time is up, or the server stops, its socket is closed and
-// whatever waits on it ends with an error. A timer that has fired may still be in the queue when
-// the budget is renewed or the connection is gone: its number tells.
-class Tether {
- public:
-  Tether(const asio::any_io_executor& executor, seconds patience, std::function<void()> cut)
-      : timer_(executor), patience_(patience), state_(std::make_shared<State>()) {
-    state_->cut = std::move(cut);
-  }
-  ~Tether() { ++state_->number; }
-  void within(seconds budget) {
-    timer_.expires_after(budget);
-    timer_.async_wait([state = state_, number = ++state_->number](Error error) {
-      if (!error && state->number == number) state->cut();
-    });
-  }
-  void within_patience() { within(patience_); }
-  void cut() { state_->cut(); }
-
- private:
-  struct State {
-    std::function<void()> cut;
-    unsigned long number = 0;
-  };
-  asio::steady_timer timer_;
-  seconds patience_;
-  std::shared_ptr<State> state_;
-};
-
-struct Peer {
-  bool tls = false;
-  std::optional<unsigned> uid;
-};
 
 using Parser = http::request_parser<http::string_body>;
 
@@ -103,12 +67,12 @@ void fill(Message& message, const Response& response, bool keep_alive) {
 }
 
 template <class Socket>
-Task<bool> send_whole(Socket& socket, Response response, bool keep_alive, Tether& tether) {
+Task<bool> send_whole(Socket& socket, Response response, bool keep_alive, Visit& visit) {
   http::response<http::string_body> message;
   fill(message, response, keep_alive);
   message.body() = std::move(response.body);
   if (response.status != 204) message.prepare_payload();
-  tether.within_patience();
+  visit.tether.within(visit.bounds.answer);
   auto [error, size] = co_await http::async_write(socket, message, kQuietly);
   co_return !error && keep_alive;
 }
@@ -116,16 +80,16 @@ Task<bool> send_whole(Socket& socket, Response response, bool keep_alive, Tether
 // A piece at a time, so that no answer is larger in memory than one piece. An error on the way
 // closes the connection without the last chunk: the reader sees that it is not whole.
 template <class Socket>
-Task<bool> send_stream(Socket& socket, Response response, bool keep_alive, Tether& tether) {
+Task<bool> send_stream(Socket& socket, Response response, bool keep_alive, Visit& visit) {
   http::response<http::empty_body> message;
   fill(message, response, keep_alive);
   message.chunked(true);
   http::response_serializer<http::empty_body> serializer(message);
-  tether.within_patience();
+  visit.tether.within(visit.bounds.answer);
   auto [failed, header_size] = co_await http::async_write_header(socket, serializer, kQuietly);
   if (failed) co_return false;
   while (true) {
-    tether.within_patience();
+    visit.tether.within(visit.bounds.answer);
     auto piece = co_await response.stream->next();
     if (!piece) break;
     if (piece->empty()) continue;
@@ -140,11 +104,11 @@ Task<bool> send_stream(Socket& socket, Response response, bool keep_alive, Tethe
 
 // What the client still sends is read away for a moment, or its kernel would throw our answer away.
 template <class Socket>
-Task<void> drain(Socket& socket, Tether& tether) {
+Task<void> drain(Socket& socket, Visit& visit) {
   std::array<char, 4096> sink{};
   std::size_t total = 0;
-  tether.within(seconds(2));
-  while (total < kDrainLimit) {
+  visit.tether.within(visit.bounds.goodbye);
+  while (total < visit.bounds.refused) {
     auto [error, size] = co_await socket.async_read_some(asio::buffer(sink), kQuietly);
     if (error) break;
     total += size;
@@ -164,20 +128,18 @@ bool is_http_error(Error error) {
 }
 
 template <class Socket>
-Task<void> go_on(Socket& socket, Tether& tether) {
+Task<void> go_on(Socket& socket) {
   static constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
-  tether.within_patience();
   co_await asio::async_write(socket, asio::buffer(kContinue), kQuietly);
 }
 
 // One request; true while the connection is good for another.
 template <class Socket>
-Task<bool> exchange(Socket& socket, boost::beast::flat_buffer& buffer, Rest& rest, const Peer& peer,
-                    Tether& tether) {
+Task<bool> exchange(Socket& socket, boost::beast::flat_buffer& buffer, Rest& rest, Visit& visit) {
   Parser parser;
-  parser.header_limit(kHeaderLimit);
+  parser.header_limit(static_cast<std::uint32_t>(visit.bounds.header));
   parser.body_limit(boost::none);
-  tether.within_patience();
+  visit.tether.within(visit.bounds.request);
   auto [failed, header_size] = co_await http::async_read_header(socket, buffer, parser, kQuietly);
   Error error = failed;
   if (!error) {
@@ -190,7 +152,7 @@ Task<bool> exchange(Socket& socket, boost::beast::flat_buffer& buffer, Rest& res
     if (announced && *announced > limit) {
       error = http::error::body_limit;
     } else {
-      if (parser.get()[http::field::expect] == "100-continue") co_await go_on(socket, tether);
+      if (parser.get()[http::field::expect] == "100-continue") co_await go_on(socket);
       auto [bad, body_size] = co_await http::async_read(socket, buffer, parser, kQuietly);
       error = bad;
     }
@@ -198,33 +160,63 @@ Task<bool> exchange(Socket& socket, boost::beast::flat_buffer& buffer, Rest& res
   if (error) {
     if (!is_http_error(error)) co_return false;
     Response refusal = Rest::refusal(refusal_of(error));
-    co_await send_whole(socket, std::move(refusal), false, tether);
-    co_await drain(socket, tether);
+    co_await send_whole(socket, std::move(refusal), false, visit);
+    co_await drain(socket, visit);
     co_return false;
   }
   bool keep_alive = parser.get().keep_alive();
-  Request request = read_request(parser, peer);
-  tether.within(seconds(120));
+  Request request = read_request(parser, visit.peer);
+  visit.tether.within(visit.bounds.work);
   Response response = co_await rest.handle(std::move(request));
   if (response.stream)
-    co_return co_await send_stream(socket, std::move(response), keep_alive, tether);
-  co_return co_await send_whole(socket, std::move(response), keep_alive, tether);
+    co_return co_await send_stream(socket, std::move(response), keep_alive, visit);
+  co_return co_await send_whole(socket, std::move(response), keep_alive, visit);
 }
 
 template <class Socket>
-Task<void> converse(Socket& socket, Rest& rest, const Peer& peer, Tether& tether) {
-  boost::beast::flat_buffer buffer(kHeaderLimit * 2);
-  while (co_await exchange(socket, buffer, rest, peer, tether)) {
+Task<void> converse(Socket& socket, Rest& rest, Visit& visit) {
+  boost::beast::flat_buffer buffer(visit.bounds.header * 2);
+  while (co_await exchange(socket, buffer, rest, visit)) {
   }
 }
 
+// Counts what a client asks of TLS beside data, and cuts it off: what is cheap to ask for is dear
+// to give.
+class Rekeyings {
+ public:
+  Rekeyings(SSL* tls, Visit& visit) : left_(visit.bounds.rekeyings), tether_(visit.tether) {
+    SSL_set_msg_callback(tls, &Rekeyings::see);
+    SSL_set_msg_callback_arg(tls, this);
+  }
+
+ private:
+  static void see(int written, int, int type, const void* bytes, std::size_t size, SSL*,
+                  void* self) {
+    const auto* message = static_cast<const unsigned char*>(bytes);
+    bool update =
+        written == 0 && type == SSL3_RT_HANDSHAKE && size > 0 && message[0] == SSL3_MT_KEY_UPDATE;
+    bool refusal =
+        written == 1 && type == SSL3_RT_ALERT && size > 1 && message[1] == SSL_AD_NO_RENEGOTIATION;
+    if (update || refusal) static_cast<Rekeyings*>(self)->one_more();
+  }
+  void one_more() {
+    if (--left_ < 0) tether_.cut();
+  }
+
+  int left_;
+  Tether& tether_;
+};
+
 // SECLEVEL 2 is 112 bits of strength; TLS 1.2 at least; nothing is renegotiated or compressed.
+// Sessions are resumed by tickets, which the client keeps; who waits has no buffers.
 void configure_tls(ssl::context& tls, const Listen& listen) {
   SSL_CTX* context = tls.native_handle();
   SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION);
   SSL_CTX_set_security_level(context, 2);
   SSL_CTX_set_options(
       context, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_CIPHER_SERVER_PREFERENCE);
+  SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
+  SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS);
   if (SSL_CTX_set_cipher_list(context, "DEFAULT@SECLEVEL=2") != 1)
     throw Fault("http.certificate", {{"file", ""}, {"reason", "the ciphers are not known"}});
   Error error;
@@ -240,6 +232,12 @@ void configure_tls(ssl::context& tls, const Listen& listen) {
     throw Fault("http.certificate",
                 {{"file", listen.key},
                  {"reason", error ? error.message() : "it does not belong to the certificate"}});
+}
+
+std::string address_of(const tcp::socket& socket) {
+  Error gone;
+  tcp::endpoint peer = socket.remote_endpoint(gone);
+  return gone ? std::string("gone") : counted_as(peer.address());
 }
 
 std::optional<unsigned> peer_uid(Local::socket& socket) {
@@ -261,7 +259,7 @@ class Server::Impl : public std::enable_shared_from_this<Impl> {
         tcp_(io),
         local_(io),
         path_(listen.socket),
-        patience_(listen.patience_s) {
+        bounds_(listen.bounds) {
     if (!listen.address.empty()) bind_tls(listen);
     bind_local();
   }
@@ -276,8 +274,7 @@ class Server::Impl : public std::enable_shared_from_this<Impl> {
     tcp_.close(ignored);
     if (local_.is_open()) ::unlink(path_.c_str());
     local_.close(ignored);
-    auto tethers = tethers_;
-    for (Tether* tether : tethers) tether->cut();
+    guests_.cut_all();
   }
 
   unsigned short port() const {
@@ -324,8 +321,6 @@ class Server::Impl : public std::enable_shared_from_this<Impl> {
     }
   }
 
-  bool full() const { return tethers_.size() >= static_cast<std::size_t>(kMaxConnections); }
-
   // Out of descriptors: a moment's rest instead of a busy loop.
   Task<void> breathe() {
     asio::steady_timer timer(io_, std::chrono::milliseconds(50));
@@ -336,8 +331,13 @@ class Server::Impl : public std::enable_shared_from_this<Impl> {
     while (self->tcp_.is_open()) {
       auto [error, socket] = co_await self->tcp_.async_accept(kQuietly);
       if (error && self->tcp_.is_open()) co_await self->breathe();
-      if (error || self->full()) continue;
-      asio::co_spawn(self->io_, serve_tls(self, std::move(socket)), asio::detached);
+      Peer peer;
+      peer.tls = true;
+      if (!error) peer.address = address_of(socket);
+      bool welcome = !error && self->guests_.admits(peer);
+      if (!welcome) continue;
+      asio::co_spawn(self->io_, serve_tls(self, std::move(socket), std::move(peer)),
+                     asio::detached);
     }
   }
 
@@ -345,55 +345,58 @@ class Server::Impl : public std::enable_shared_from_this<Impl> {
     while (self->local_.is_open()) {
       auto [error, socket] = co_await self->local_.async_accept(kQuietly);
       if (error && self->local_.is_open()) co_await self->breathe();
-      if (error || self->full()) continue;
-      asio::co_spawn(self->io_, serve_local(self, std::move(socket)), asio::detached);
+      Peer peer;
+      if (!error) peer.uid = peer_uid(socket);
+      bool welcome = !error && self->guests_.admits(peer);
+      if (!welcome) continue;
+      asio::co_spawn(self->io_, serve_local(self, std::move(socket), std::move(peer)),
+                     asio::detached);
     }
   }
 
   template <class Work>
-  Task<void> tethered(Tether& tether, Work work) {
-    tethers_.insert(&tether);
+  Task<void> receive(Visit& visit, Work work) {
+    guests_.enter(visit);
     try {
       co_await work();
     } catch (const std::exception& error) {
       spdlog::error("a connection ended: {}", error.what());
     }
-    tethers_.erase(&tether);
+    guests_.leave(visit);
   }
 
-  static Task<void> serve_tls(Self self, tcp::socket socket) {
+  static Task<void> serve_tls(Self self, tcp::socket socket, Peer peer) {
     ssl::stream<tcp::socket> stream(std::move(socket), self->tls_);
-    Tether tether(self->io_.get_executor(), self->patience_, [&stream] {
+    auto cut = [&stream] {
       Error ignored;
       stream.lowest_layer().close(ignored);
-    });
-    Peer peer;
-    peer.tls = true;
-    auto work = [&]() { return handshake_and_converse(stream, self->rest_, peer, tether); };
-    co_await self->tethered(tether, work);
+    };
+    Visit visit(std::move(peer), self->bounds_, self->io_.get_executor(), cut);
+    Rekeyings watched(stream.native_handle(), visit);
+    auto work = [&]() { return handshake_and_converse(stream, self->rest_, visit); };
+    co_await self->receive(visit, work);
   }
 
   static Task<void> handshake_and_converse(ssl::stream<tcp::socket>& stream, Rest& rest,
-                                           const Peer& peer, Tether& tether) {
+                                           Visit& visit) {
     Error ignored;
     stream.lowest_layer().set_option(tcp::no_delay(true), ignored);
-    tether.within(seconds(10));
+    visit.tether.within(visit.bounds.handshake);
     auto [error] = co_await stream.async_handshake(ssl::stream_base::server, kQuietly);
     if (error) co_return;
-    co_await converse(stream, rest, peer, tether);
-    tether.within(seconds(2));
+    co_await converse(stream, rest, visit);
+    visit.tether.within(visit.bounds.goodbye);
     co_await stream.async_shutdown(kQuietly);
   }
 
-  static Task<void> serve_local(Self self, Local::socket socket) {
-    Tether tether(self->io_.get_executor(), self->patience_, [&socket] {
+  static Task<void> serve_local(Self self, Local::socket socket, Peer peer) {
+    auto cut = [&socket] {
       Error ignored;
       socket.close(ignored);
-    });
-    Peer peer;
-    peer.uid = peer_uid(socket);
-    auto work = [&]() { return converse(socket, self->rest_, peer, tether); };
-    co_await self->tethered(tether, work);
+    };
+    Visit visit(std::move(peer), self->bounds_, self->io_.get_executor(), cut);
+    auto work = [&]() { return converse(socket, self->rest_, visit); };
+    co_await self->receive(visit, work);
   }
 
   asio::io_context& io_;
@@ -402,8 +405,8 @@ class Server::Impl : public std::enable_shared_from_this<Impl> {
   tcp::acceptor tcp_;
   Local::acceptor local_;
   std::string path_;
-  seconds patience_;
-  std::set<Tether*> tethers_;
+  const Bounds bounds_;
+  Guests guests_{bounds_};
 };
 
 Server::Server(asio::io_context& io, Rest& rest, const Listen& listen)

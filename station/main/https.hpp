@@ -1,14 +1,12 @@
 // The server: TLS on the one address that the configuration names, and the Unix socket. The only
 // place that knows Beast.
-//
-// Bounds: 256 connections; a request's header 16 KiB, its body as Rest says; 30 s for a request to
-// arrive or a piece of an answer to leave; 10 s for a handshake.
 #pragma once
 
 #include <boost/asio/io_context.hpp>
 #include <memory>
 #include <string>
 
+#include "station/rest/bounds.hpp"
 #include "station/rest/rest.hpp"
 
 namespace mintmark {
@@ -19,7 +17,7 @@ struct Listen {
   unsigned short port = 0;
   std::string certificate, key;  // PEM files
   std::string socket;            // path of the Unix socket, mode 0660
-  int patience_s = 30;           // for a request to arrive, for a piece of an answer to leave
+  Bounds bounds;
 };
 
 class Server {
@@ -31,8 +29,6 @@ class Server {
   void start();
   void stop();                  // closes the listeners and every connection
   unsigned short port() const;  // as bound; 0 without TLS
-
-  static constexpr int kMaxConnections = 256;
 
  private:
   class Impl;

@@ -3,13 +3,13 @@
 #include <algorithm>
 #include <cctype>
 
+#include "station/rest/bounds.hpp"
 #include "station/words/crypto.hpp"
 
 namespace mintmark {
 
 namespace {
 
-constexpr std::size_t kMaxSessions = 1024;
 constexpr std::size_t kMaxKnown = 1024;
 
 Digest digest_of(std::string_view value) { return sha256(view(value)); }
@@ -18,7 +18,7 @@ Digest digest_of(std::string_view value) { return sha256(view(value)); }
 
 void WebSessions::open(View id, const std::string& person) {
   std::erase_if(sessions_, [&](const auto& entry) { return entry.second.until <= now_(); });
-  if (sessions_.size() >= kMaxSessions) {
+  if (sessions_.size() >= kBounds.sessions) {
     auto oldest = std::min_element(sessions_.begin(), sessions_.end(), [](auto& a, auto& b) {
       return a.second.until < b.second.until;
     });

@@ -3,6 +3,7 @@
 #include <boost/asio/steady_timer.hpp>
 #include <deque>
 
+#include "station/rest/bounds.hpp"
 #include "station/rest/handlers.hpp"
 
 namespace mintmark {
@@ -18,7 +19,7 @@ class Feed {
   explicit Feed(const asio::any_io_executor& executor) : wake_(executor) {}
 
   void put(std::uint64_t id, const std::string& name, const Json& data) {
-    if (queue_.size() >= kLimit) closed_ = true;
+    if (queue_.size() >= kBounds.events) closed_ = true;
     if (!closed_)
       queue_.push_back("id: " + std::to_string(id) + "\nevent: " + name + "\ndata: " +
                        data.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n\n");
@@ -44,7 +45,6 @@ class Feed {
   }
 
  private:
-  static constexpr std::size_t kLimit = 256;
   asio::steady_timer wake_;
   std::deque<std::string> queue_;
   bool closed_ = false;
@@ -102,7 +102,7 @@ Task<Response> page_file(Desk&, Call& call) {
 }
 
 Task<Response> health(Desk& desk, Call&) {
-  Json station = desk.line.snapshot()["station"];
+  Json station = desk.line.station();
   std::string status = "ok", reason;
   if (station["stopped"].is_string()) {
     status = "stopped";

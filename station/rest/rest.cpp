@@ -6,6 +6,7 @@
 #include <boost/url/parse.hpp>
 #include <boost/url/url_view.hpp>
 
+#include "station/rest/bounds.hpp"
 #include "station/rest/problem.hpp"
 #include "station/words/crypto.hpp"
 
@@ -142,7 +143,7 @@ Rest::Rest(Desk& desk) : desk_(desk) {}
 
 std::size_t Rest::body_limit(std::string_view method, std::string_view target) {
   bool lot = method == "POST" && target == "/api/v1/lots";
-  return lot ? std::size_t{1} << 20 : std::size_t{16} << 10;
+  return lot ? kBounds.lot_body : kBounds.body;
 }
 
 Response Rest::refusal(const Fault& fault) {
@@ -222,9 +223,10 @@ Task<Person> Rest::authenticate(const Request& request) {
     name = desk_.sessions.person(*value);
     by_name = true;
   }
-  auto look = [&](Reader& db) -> std::optional<Person> {
-    if (by_name) return name ? people::by_name(db, *name) : std::nullopt;
-    return request.uid ? people::by_uid(db, *request.uid) : std::nullopt;
+  bool somebody = by_name ? name.has_value() : request.uid.has_value();
+  if (!somebody) throw Fault("http.unauthenticated");
+  auto look = [&](Reader& db) {
+    return by_name ? people::by_name(db, *name) : people::by_uid(db, *request.uid);
   };
   std::optional<Person> found = co_await desk_.services.ledger->read(look);
   if (!found || found->removed) throw Fault("http.unauthenticated");

@@ -111,7 +111,7 @@ class Rest {
   // Never throws a Fault: it is the answer.
   Task<Response> handle(Request request);
 
-  // Of the body, in bytes: 1 MiB where a lot is opened, else 16 KiB.
+  // Of the body, in bytes.
   static std::size_t body_limit(std::string_view method, std::string_view target);
 
   // For what the server itself has to refuse, with the headers that every answer bears.

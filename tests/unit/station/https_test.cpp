@@ -41,7 +41,7 @@ class HttpsTest : public ::testing::Test {
     listen.certificate = file("tls.pem");
     listen.key = file("tls-key.pem");
     listen.socket = file("sock");
-    listen.patience_s = 5;
+    listen.bounds.request = std::chrono::seconds(5);
     write_tls_pair(listen.certificate, listen.key, {"localhost", "127.0.0.1"});
     house.add("root", {Role::auditor}, ::getuid());
     server.emplace(house.io, house.rest, listen);
@@ -209,7 +209,7 @@ long closed_of(const std::vector<int>& held) {
 
 TEST_F(HttpsTest, ConnectionsAreBounded) {
   std::vector<int> held;
-  for (int i = 0; i < Server::kMaxConnections + 20; ++i) held.push_back(connect_local());
+  for (std::size_t i = 0; i < kBounds.local_connections + 20; ++i) held.push_back(connect_local());
   auto began = std::chrono::steady_clock::now();
   while (closed_of(held) < 20 && std::chrono::steady_clock::now() - began < std::chrono::seconds(2))
     std::this_thread::sleep_for(std::chrono::milliseconds(20));
