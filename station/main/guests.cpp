@@ -2,6 +2,9 @@
 
 #include <algorithm>
 #include <boost/asio/ip/network_v6.hpp>
+#include <map>
+#include <string_view>
+#include <utility>
 
 namespace mintmark {
 
@@ -28,26 +31,21 @@ std::string counted_as(const asio::ip::address& address) {
   return asio::ip::make_network_v6(v6, 64).canonical().to_string();
 }
 
-std::size_t Guests::like(const Peer& peer) const {
-  return static_cast<std::size_t>(std::count_if(visits_.begin(), visits_.end(), [&](Visit* other) {
-    return other->peer.tls == peer.tls && other->peer.address == peer.address;
-  }));
-}
-
 bool Guests::admits(const Peer& peer) {
-  std::size_t same = like(peer);
-  if (!peer.tls) return same < bounds_.local_connections;
+  std::map<std::string_view, std::size_t> count;  // by address; the Unix socket's is empty
+  for (const Visit* visit : visits_) ++count[visit->peer.address];
+  std::size_t local = std::exchange(count[""], 0), same = count[peer.address];
+  if (!peer.tls) return local < bounds_.local_connections;
   if (same >= bounds_.of_one_address) return false;
-  std::size_t all = visits_.size() - like(Peer());
-  if (all < bounds_.connections) return true;
-  // The first of them is the oldest of the address that has most.
-  auto fewer = [this](Visit* a, Visit* b) {
-    return (a->peer.tls ? like(a->peer) : 0) < (b->peer.tls ? like(b->peer) : 0);
-  };
-  Visit* leaving = *std::max_element(visits_.begin(), visits_.end(), fewer);
-  if (like(leaving->peer) <= same) return false;
-  leave(*leaving);
-  leaving->tether.cut();
+  if (visits_.size() - local < bounds_.connections) return true;
+  auto fewer = [](const auto& a, const auto& b) { return a.second < b.second; };
+  std::size_t most = std::max_element(count.begin(), count.end(), fewer)->second;
+  if (most <= same) return false;
+  Visit* oldest = *std::find_if(visits_.begin(), visits_.end(), [&](const Visit* visit) {
+    return count[visit->peer.address] == most;
+  });
+  leave(*oldest);
+  oldest->tether.cut();
   return true;
 }
 

@@ -66,8 +66,6 @@ class Guests {
   void cut_all();
 
  private:
-  std::size_t like(const Peer& peer) const;  // at the same listener, from the same address
-
   const Bounds& bounds_;
   std::vector<Visit*> visits_;  // in the order of their coming
 };

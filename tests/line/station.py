@@ -154,10 +154,10 @@ allow_plaintext_spool = true
         self.daemon.terminate()
         assert self.daemon.wait(30) == 0, "mintmarkd did not stop cleanly"
 
-    def last_words(self):
+    def last_words(self, most=1500):
         """What the daemon said, to whoever reads its log and to whoever started it."""
         files = [self.dir / "mintmarkd.log", self.dir / "mintmarkd.err"]
-        return "; ".join(file.read_text(errors="replace")[-1500:] for file in files if file.exists())
+        return "; ".join(file.read_text(errors="replace")[-most:] for file in files if file.exists())
 
     def close(self, keep=False):
         alive = self.daemon is not None and self.daemon.poll() is None
@@ -212,8 +212,9 @@ allow_plaintext_spool = true
     def get(self, path):
         return self.http("GET", path)
 
-    def post(self, path, body=None):
-        return self.http("POST", path, body if body is not None else {})
+    def post(self, path, body=None, token=None):
+        return self.http("POST", path, body if body is not None else {},
+                         {"Authorization": "Bearer " + token} if token else None)
 
     def try_get(self, path):
         try:
@@ -259,12 +260,13 @@ allow_plaintext_spool = true
         self.mintmark("order", "sign", path, "--key", key or self.owner_key)
         return pathlib.Path(str(path) + ".sig").read_text()
 
-    def open_lot(self, product=None, order=None, signature=None, **fields):
+    def open_lot(self, product=None, order=None, signature=None, token=None, **fields):
         product, templates = product or self.product()
         order = order or self.order(product, **fields)
         b64 = lambda b: base64.b64encode(b).decode()
         return self.post("/lots", {"order": b64(order), "signature": signature or self.sign(order),
-                                   "product": b64(product), "templates": {p: b64(t) for p, t in templates.items()}})
+                                   "product": b64(product), "templates": {p: b64(t) for p, t in templates.items()}},
+                         token)
 
     # --- what the line shows
     def slot(self, name):

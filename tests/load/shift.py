@@ -1,9 +1,11 @@
 """A shift at a station: units come to every slot and go, some are pulled out half-way and put back, until it ends."""
 
+import json
 import os
 import re
+import subprocess
 
-from station import Station, Unit, hardware
+from station import BUILD, Station, Unit, hardware
 
 HALFWAY = ("inject", "prove", "reset_check")
 
@@ -24,8 +26,8 @@ class Shift:
     def __exit__(self, *failed):
         self.station.__exit__(*failed)
 
-    def open_lot(self):
-        return self.station.open_lot(quantity=self.quantity,
+    def open_lot(self, token=None):
+        return self.station.open_lot(token=token, quantity=self.quantity,
                                      serials=[{"first": "SN-000001", "last": f"SN-{self.quantity:06}"}])["lot"]
 
     def process(self):
@@ -84,3 +86,21 @@ class Shift:
         """Every unit comes to its end and leaves."""
         self.station.wait(self.all_gone, "every unit to leave", seconds=120)
         assert self.passed == self.number, f"{self.number} units, {self.passed} passed"
+
+
+class Asking:
+    """Requests beside it: pairs of token and path, so many a second in turn, over kept TLS connections."""
+
+    def __init__(self, station, requests, rate, connections, seconds):
+        self.process = subprocess.Popen(
+            [BUILD / "tests/load/load_requests", str(station.port), station.dir / "tls.pem", str(connections), str(rate),
+             str(seconds)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.process.stdin.write("".join(f"{token} /api/v1{path}\n" for token, path in requests))
+        self.process.stdin.close()
+
+    def result(self, whole=True):
+        """`whole`: every one must have been answered."""
+        with self.process:
+            said = json.loads(self.process.stdout.read())
+        assert self.process.returncode == 0 or not whole, f"not every request was answered: {said}"
+        return said
