@@ -1,6 +1,6 @@
 """Slow, idle and malicious clients, over real TLS, all at once beside a line, each from an address of its own: each is cut
 off or refused within the bound that station/rest/bounds.hpp states, a well-behaved client beside them is served all the
-time, the units pass, and what they took comes back.
+time, and the units pass. Descriptors and threads come back; memory has a bound, and who comes again takes no more of it.
 
 Each attack prints its bound and what was seen."""
 
@@ -22,7 +22,9 @@ from station import BUILD, ROOT
 SLACK = 3            # seconds beyond a bound until the close is seen here, all of this on two cores
 PATIENT = 1.0        # seconds; slower than this the well-behaved client is not served
 KERNEL = 16 << 20    # bytes that two sockets' buffers may hold of what was sent
-COMES_BACK = 4       # MiB that the daemon may keep of what the attacks took
+MOST = 64            # MiB that the daemon may have, ever
+AGAIN = 1            # MiB more when they all come again: what malloc keeps is used once more
+QUICK = 5            # seconds; attacks that are over by then come again
 
 
 def read_bounds():
@@ -352,20 +354,21 @@ class Friend(threading.Thread):
         return self.wrong + [f"{len(slow)} answers took more than {PATIENT} s, {max(slow):.1f} s"] if slow else self.wrong
 
 
-def all_at_once(attacks, wrong):
-    """Every attack in a thread of its own, while the line goes on."""
-    def attack(method):
-        name = method.__name__.replace("_", " ")
+def all_at_once(attacks, names, wrong):
+    """Every attack in a thread of its own, while the line goes on; how many seconds each took."""
+    def attack(name):
+        words, began = name.replace("_", " "), time.monotonic()
         try:
-            bound, seen = method()
-            rows.append(f"| {name} | {bound} | {seen} |")
+            bound, seen = getattr(attacks, name)()
+            rows.append(f"| {words} | {bound} | {seen} |")
         except Exception as error:
             traceback.print_exc()
-            rows.append(f"| {name} | | WRONG: {error} |")
-            wrong.append(f"{name}: {error}")
+            rows.append(f"| {words} | | WRONG: {error} |")
+            wrong.append(f"{words}: {error}")
+        took[name] = time.monotonic() - began
 
-    rows, names = [], [name for name, value in vars(Attacks).items() if name in ATTACKS]
-    threads = [threading.Thread(target=attack, args=(getattr(attacks, name),)) for name in names]
+    rows, took = [], {}
+    threads = [threading.Thread(target=attack, args=(name,)) for name in names]
     for thread in threads:
         thread.start()
     while any(thread.is_alive() for thread in threads):
@@ -373,7 +376,7 @@ def all_at_once(attacks, wrong):
         time.sleep(0.25)
     for row in sorted(rows):
         print(row)
-    return len(rows)
+    return took
 
 
 def crowd(attacks, before, wrong):
@@ -388,19 +391,27 @@ def crowd(attacks, before, wrong):
         wrong.append(f"a crowd: {most} descriptors")
     held.let_go()
     print(f"| a crowd of 480 from 8 addresses | {BOUNDS['connections']} at once | {most} descriptors more |")
-    return 1
 
 
-def given_back(before, after):
-    print(f"note load: {before['files']} descriptors before, {after['files']} after; {before['rss'] / 1024:.1f} MiB before, "
-          f"{after['peak'] / 1024:.1f} at most, {after['rss'] / 1024:.1f} after")
+def at_rest(shift):
+    """The daemon when everybody has gone."""
+    time.sleep(BOUNDS["goodbye"] + 1)
+    return shift.process()
+
+
+def judge(before, once, again):
     wrong = []
-    if after["files"] != before["files"]:
-        wrong.append(f"descriptors: {before['files']} before, {after['files']} after")
-    if after["threads"] != before["threads"]:
-        wrong.append(f"threads: {before['threads']} before, {after['threads']} after")
-    if after["rss"] - before["rss"] > COMES_BACK * 1024:
-        wrong.append(f"memory: {after['rss'] - before['rss']} KiB did not come back")
+    for what in ("files", "threads"):
+        print(f"note load {what}: {before[what]} before, {again[what]} after")
+        if again[what] != before[what]:
+            wrong.append(f"{what}: {before[what]} before, {again[what]} after")
+    more = (again["rss"] - once["rss"]) / 1024
+    print(f"note load: {before['rss'] / 1024:.1f} MiB before, {again['peak'] / 1024:.1f} at most, {once['rss'] / 1024:.1f} after, "
+          f"{more:+.2f} when they came again")
+    if again["peak"] > MOST * 1024:
+        wrong.append(f"{again['peak'] / 1024:.1f} MiB, more than {MOST}")
+    if more > AGAIN:
+        wrong.append(f"{more:.2f} MiB more when they came again, more than {AGAIN}")
     return wrong
 
 
@@ -415,15 +426,19 @@ def main():
         token = station.post("/persons", {"name": "friend", "roles": ["operator"]})["token"]
         shift.open_lot()
         attacks = Attacks(shift)
-        before = shift.process()
+        before = at_rest(shift)
         friend = Friend(attacks, token)
-        tried = all_at_once(attacks, wrong) + crowd(attacks, before, wrong)
+        took = all_at_once(attacks, ATTACKS, wrong)
+        crowd(attacks, before, wrong)
         wrong += friend.verdict()
         shift.end()
-        time.sleep(BOUNDS["goodbye"] + 1)
-        wrong += given_back(before, shift.process())
+        once = at_rest(shift)
+        again = all_at_once(attacks, [name for name in took if took[name] < QUICK], wrong)
+        crowd(attacks, before, wrong)
+        shift.end()
+        wrong += judge(before, once, at_rest(shift))
         station.stop()
-    print(f"sweep load clients: tried {tried}, violations {len(wrong)}")
+    print(f"sweep load clients: tried {len(took) + len(again) + 2}, violations {len(wrong)}")
     for line in wrong:
         print(line)
     return 1 if wrong else 0

@@ -18,6 +18,11 @@ WARM = 2 * SLOTS        # units; then every cache has been used
 MOST = 64               # MiB, ever
 
 
+def at_rest(shift):
+    time.sleep(1)   # until the last connection is closed
+    return shift.process()
+
+
 def measure(shift, seconds):
     samples, began = [], time.monotonic()
     while time.monotonic() < began + seconds:
@@ -55,13 +60,13 @@ def judge(samples, empty, after):
 def main():
     with Shift(SLOTS, "--boot-ms", 300, "--work-ms", 40, pulled=8, quantity=50000 if SOAK else 5000) as shift:
         shift.open_lot()
-        empty = shift.process()
+        empty = at_rest(shift)
         while shift.passed < WARM:
             shift.turn()
             time.sleep(0.25)
         samples = measure(shift, SECONDS)
         shift.end()
-        wrong = judge(samples, empty, shift.process())
+        wrong = judge(samples, empty, at_rest(shift))
         print(f"sweep load line: tried {shift.passed}, put back {shift.put_back}, violations {len(wrong)}")
         shift.station.stop()
     for line in wrong:
