@@ -38,6 +38,12 @@ class Shift:
         return {"rss": int(said["VmRSS"]), "peak": int(said["VmHWM"]), "anonymous": int(said["RssAnon"]),
                 "threads": int(said["Threads"]), "files": len(os.listdir(f"{proc}/fd"))}
 
+    def processor(self):
+        """Seconds of a processor that the daemon has taken."""
+        with open(f"/proc/{self.station.daemon.pid}/stat") as stat:
+            user, system = stat.read().rpartition(")")[2].split()[11:13]
+        return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
+
     # --- what the people at the line do
 
     def turn(self, more=True):
