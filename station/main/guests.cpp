@@ -24,6 +24,13 @@ void Tether::within(std::chrono::seconds budget) {
   });
 }
 
+std::chrono::steady_clock::time_point Pace::turn() {
+  auto now = std::chrono::steady_clock::now();
+  auto turn = std::max(next_, now - std::chrono::milliseconds(100));
+  next_ = turn + each_;
+  return std::max(turn, now);
+}
+
 std::string counted_as(const asio::ip::address& address) {
   if (address.is_v4()) return address.to_string();
   asio::ip::address_v6 v6 = address.to_v6();

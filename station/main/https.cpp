@@ -133,6 +133,13 @@ Task<void> go_on(Socket& socket) {
   co_await asio::async_write(socket, asio::buffer(kContinue), kQuietly);
 }
 
+Task<void> wait_until(std::chrono::steady_clock::time_point turn) {
+  if (turn <= std::chrono::steady_clock::now()) co_return;
+  auto executor = co_await asio::this_coro::executor;
+  asio::steady_timer timer(executor, turn);
+  co_await timer.async_wait(kQuietly);
+}
+
 // One request; true while the connection is good for another.
 template <class Socket>
 Task<bool> exchange(Socket& socket, boost::beast::flat_buffer& buffer, Rest& rest, Visit& visit) {
@@ -167,6 +174,7 @@ Task<bool> exchange(Socket& socket, boost::beast::flat_buffer& buffer, Rest& res
   bool keep_alive = parser.get().keep_alive();
   Request request = read_request(parser, visit.peer);
   visit.tether.within(visit.bounds.work);
+  if (visit.peer.tls) co_await wait_until(visit.guests.requests.turn());
   Response response = co_await rest.handle(std::move(request));
   if (response.stream)
     co_return co_await send_stream(socket, std::move(response), keep_alive, visit);
@@ -371,7 +379,7 @@ class Server::Impl : public std::enable_shared_from_this<Impl> {
       Error ignored;
       stream.lowest_layer().close(ignored);
     };
-    Visit visit(std::move(peer), self->bounds_, self->io_.get_executor(), cut);
+    Visit visit(std::move(peer), self->guests_, self->io_.get_executor(), cut);
     Rekeyings watched(stream.native_handle(), visit);
     auto work = [&]() { return handshake_and_converse(stream, self->rest_, visit); };
     co_await self->receive(visit, work);
@@ -382,6 +390,9 @@ class Server::Impl : public std::enable_shared_from_this<Impl> {
     Error ignored;
     stream.lowest_layer().set_option(tcp::no_delay(true), ignored);
     visit.tether.within(visit.bounds.handshake);
+    auto [gone] = co_await stream.next_layer().async_wait(tcp::socket::wait_read, kQuietly);
+    if (gone) co_return;
+    co_await wait_until(visit.guests.handshakes.turn());
     auto [error] = co_await stream.async_handshake(ssl::stream_base::server, kQuietly);
     if (error) co_return;
     co_await converse(stream, rest, visit);
@@ -394,7 +405,7 @@ class Server::Impl : public std::enable_shared_from_this<Impl> {
       Error ignored;
       socket.close(ignored);
     };
-    Visit visit(std::move(peer), self->bounds_, self->io_.get_executor(), cut);
+    Visit visit(std::move(peer), self->guests_, self->io_.get_executor(), cut);
     auto work = [&]() { return converse(socket, self->rest_, visit); };
     co_await self->receive(visit, work);
   }

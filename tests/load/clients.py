@@ -223,6 +223,8 @@ class Attacks:
 
     def requests_without_reading(self):
         one = self.tls("127.1.2.1")
+        for buffer in (socket.SO_SNDBUF, socket.SO_RCVBUF):
+            one.setsockopt(socket.SOL_SOCKET, buffer, 65536)
         one.setblocking(False)
         requests, sent = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n" * 1000, 0
         stuck = time.monotonic()

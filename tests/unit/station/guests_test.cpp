@@ -26,15 +26,15 @@ class GuestsTest : public ::testing::Test {
     if (!guests.admits(from(address))) return false;
     std::size_t number = visits.size();
     auto cut = [this, number] { gone.push_back(number); };
-    guests.enter(visits.emplace_back(from(address), bounds, io.get_executor(), cut));
+    guests.enter(visits.emplace_back(from(address), guests, io.get_executor(), cut));
     return true;
   }
 
   boost::asio::io_context io;
   Bounds bounds;
+  Guests guests{bounds};
   std::list<Visit> visits;
   std::vector<std::size_t> gone;  // by the order of their coming
-  Guests guests{bounds};
 };
 
 TEST_F(GuestsTest, OneAddressIsBounded) {
@@ -63,6 +63,15 @@ TEST_F(GuestsTest, TheUnixSocketHasItsOwn) {
   EXPECT_FALSE(comes(""));
   EXPECT_TRUE(comes("x"));
   EXPECT_EQ(gone, std::vector<std::size_t>({0}));
+}
+
+TEST(PaceTest, MoreWaitInTheirOrder) {
+  Pace pace(std::chrono::milliseconds(50));
+  auto now = std::chrono::steady_clock::now();
+  for (int i = 0; i < 3; ++i) EXPECT_LT(pace.turn(), now + std::chrono::milliseconds(49)) << i;
+  auto fourth = pace.turn(), fifth = pace.turn();
+  EXPECT_GT(fourth, now + std::chrono::milliseconds(49));
+  EXPECT_EQ(fifth - fourth, std::chrono::milliseconds(50));
 }
 
 TEST_F(GuestsTest, AllAreCutAtTheEnd) {
