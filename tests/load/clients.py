@@ -21,7 +21,7 @@ from shift import Shift
 from station import BUILD, ROOT
 
 SLACK = 3            # seconds beyond a bound until the close is seen here, all of this on two cores
-PATIENT = 1.0        # seconds; slower than this the well-behaved client is not served
+PATIENT = 2.0        # seconds; slower than this the well-behaved client is not served: 256 handshakes at their pace take one
 KERNEL = 16 << 20    # bytes that two sockets' buffers may hold of what was sent
 EACH = 128 << 10     # bytes for each connection that there may be: four buffers of a TLS record and what TLS keeps, 115 KiB
 AGAIN = 4            # MiB more when some 900 come again; malloc uses what it has kept once more

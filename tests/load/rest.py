@@ -70,12 +70,12 @@ def durations(station, windows):
 
 
 class Flood:
-    """What is answered to who never waits."""
+    """What is answered to who never waits. It would have machines of its own: here it has what the line leaves of this one."""
 
     def __init__(self, station, requests):
-        self.asking = Asking(station, requests, 1000 * RATE, CONNECTIONS, WINDOW)
-        self.hands = [subprocess.Popen(["openssl", "s_time", "-connect", f"127.0.0.1:{station.port}", "-new", "-time",
-                                        str(WINDOW)], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        self.asking = Asking(station, requests, 1000 * RATE, CONNECTIONS, WINDOW, niceness=19)
+        self.hands = [subprocess.Popen(["nice", "-n", "19", "openssl", "s_time", "-connect", f"127.0.0.1:{station.port}", "-new",
+                                        "-time", str(WINDOW)], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
                       for _ in range(FLOOD)]
 
     def result(self):
@@ -114,6 +114,8 @@ def judge(took, processor, said):
           f"slots, median {of(said, ASKED, 'p50_ms'):.1f} ms, 99 % in {of(said, ASKED, 'p99_ms'):.0f} ms")
     print(f"note load flooded: {of(said, FLOODED, 'per_second'):.0f} answers/s and {of(said, FLOODED, 'shaken'):.0f} handshakes/s")
     wrong = [] if of(said, ASKED, "per_second") >= 0.98 * RATE else ["not every request was answered in time"]
+    if of(said, FLOODED, "per_second") < RATE / 2 or of(said, FLOODED, "shaken") < 25:
+        wrong.append("it was no flood")
     for kind, name in ((ASKED, f"rest.{RATE}.step"), (FLOODED, "rest.flood.step")):
         ratio = statistics.median(one / usual[step] for step in AT_THE_SLOT for one in took[kind][step])
         print(f"bench {name} {ratio:.3f}")

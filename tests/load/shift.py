@@ -97,9 +97,9 @@ class Shift:
 class Asking:
     """Requests beside it: pairs of token and path, so many a second in turn, over kept TLS connections."""
 
-    def __init__(self, station, requests, rate, connections, seconds):
+    def __init__(self, station, requests, rate, connections, seconds, niceness=0):
         self.process = subprocess.Popen(
-            [BUILD / "tests/load/load_requests", str(station.port), station.dir / "tls.pem", str(connections), str(rate),
+            ["nice", "-n", str(niceness), BUILD / "tests/load/load_requests", str(station.port), station.dir / "tls.pem", str(connections), str(rate),
              str(seconds)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         self.process.stdin.write("".join(f"{token} /api/v1{path}\n" for token, path in requests))
         self.process.stdin.close()
