@@ -14,7 +14,7 @@ from shift import Shift
 SLOTS = 64
 SOAK = "MINTMARK_SOAK" in os.environ
 SECONDS = 3600 if SOAK else 75
-WARM = 2 * SLOTS        # units; then every cache has been used
+WARM = 2 * SLOTS        # units; then every slot has had two
 MOST = 64               # MiB, ever
 # MiB. No unit leaves anything behind; but SQLite's cache of the connection that reads fills slowly, up to its 2 MiB, and
 # malloc keeps the largest pieces that it ever had to find room for.
