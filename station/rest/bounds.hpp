@@ -18,8 +18,8 @@ struct Bounds {
   // TLS 1.2 renegotiations, which are refused, and TLS 1.3 key updates, on one connection.
   int rekeyings = 16;
 
-  // The line's share of the one thread: over TLS, 1,500 requests a second and 250 handshakes, of all
-  // clients together; more wait in the order of their coming.
+  // The line's share of the one thread: over TLS, of all clients together, 1,500 requests a second
+  // and 250 handshakes; what comes faster waits in the order of its coming.
   std::chrono::microseconds each_request{667};
   std::chrono::microseconds each_handshake{4000};
 
