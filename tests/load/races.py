@@ -10,7 +10,7 @@ import time
 
 from shift import Asking, Shift
 
-SLOTS, SECONDS, RATE = 16, 15, 100
+SLOTS, SECONDS, RATE = 16, 60, 100
 
 
 def requests(lot, token):
