@@ -99,8 +99,8 @@ class Asking:
 
     def __init__(self, station, requests, rate, connections, seconds, niceness=0):
         self.process = subprocess.Popen(
-            ["nice", "-n", str(niceness), BUILD / "tests/load/load_requests", str(station.port), station.dir / "tls.pem", str(connections), str(rate),
-             str(seconds)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+            ["nice", "-n", str(niceness), BUILD / "tests/load/load_requests", str(station.port), station.dir / "tls.pem",
+             str(connections), str(rate), str(seconds)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         self.process.stdin.write("".join(f"{token} /api/v1{path}\n" for token, path in requests))
         self.process.stdin.close()
 
