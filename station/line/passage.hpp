@@ -58,11 +58,11 @@ struct Passage {
   Lot lot;
   Product product;
   Run run;
-  std::shared_ptr<Seat> seat;      // none for a run that goes on at another bench
-  Bytes known_spki;                // the key that this hardware id has, if any; a run may give it one
-  Event changed;                   // its labels were scanned or voided, or it is doomed
-  std::optional<Fault> fault;      // why it ended, or was interrupted
-  std::optional<Fault> doomed;     // somebody else found a reason to end this run
+  std::shared_ptr<Seat> seat;   // none for a run that goes on at another bench
+  Bytes known_spki;             // the key that this hardware id has, if any; a run may give it one
+  Event changed;                // its labels were scanned or voided, or it is doomed
+  std::optional<Fault> fault;   // why it ended, or was interrupted
+  std::optional<Fault> doomed;  // somebody else found a reason to end this run
   std::optional<std::string> mac;  // that came with its serial; empty where the order gives none
   bool uncertain = false;          // a label may or may not have come out
   bool over = false;               // nothing of it goes on

@@ -20,8 +20,8 @@ using Task = asio::awaitable<T>;
 // exception. A plain function on purpose: g++ 12 bitwise-copies lambda temporaries inside a
 // co_await expression, so callers name the lambda first and move it in, and this is never a
 // coroutine itself.
-// Work is never cancelled: who is cancelled waits for it, and learns of it then. A coroutine that is
-// cancelled before its pool has begun it would end the process.
+// Work is never cancelled: who is cancelled waits for it, and learns of it then. A coroutine that
+// is cancelled before its pool has begun it would end the process.
 template <class Work>
 Task<std::invoke_result_t<Work&>> on(asio::thread_pool& pool, Work work) {
   using Result = std::invoke_result_t<Work&>;
