@@ -55,7 +55,7 @@ std::string clock_doubt(std::int64_t now, std::string_view newest, std::int64_t 
     return "this program was built more than " + std::to_string(kYearsInUse) + " years before";
   if (utc(now + kHour) < newest)
     return "the ledger's newest entry is of " + std::string(newest) +
-           " (if it was wrong then and is right now, export the evidence once)";
+           " (if it was wrong then and is right now, export the evidence with a --nonce once)";
   if (now + kDay < asked) return "the order is of " + utc(asked);
   return "";
 }
