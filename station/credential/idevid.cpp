@@ -24,6 +24,8 @@ struct Deleter {
     Free(p);
   }
 };
+using Algorithm = std::unique_ptr<X509_ALGOR, Deleter<X509_ALGOR_free>>;
+using Bits = std::unique_ptr<ASN1_BIT_STRING, Deleter<ASN1_BIT_STRING_free>>;
 using Certificate = std::unique_ptr<X509, Deleter<X509_free>>;
 using Extension = std::unique_ptr<X509_EXTENSION, Deleter<X509_EXTENSION_free>>;
 using Key = std::unique_ptr<EVP_PKEY, Deleter<EVP_PKEY_free>>;
@@ -98,9 +100,34 @@ void set_serial_number(X509* certificate, Vault& vault) {
        "serial number");
 }
 
+// By its bytes, part by part: to encode a key anew takes OpenSSL longer than a token to sign.
+void set_public_key(X509* to, View spki) {
+  const unsigned char *at = spki.data(), *end = at + spki.size();
+  long size = 0;
+  int tag = 0, tag_class = 0;
+  must(ASN1_get_object(&at, &size, &tag, &tag_class, end - at) == V_ASN1_CONSTRUCTED &&
+           tag == V_ASN1_SEQUENCE && at + size == end,
+       "SubjectPublicKeyInfo");
+  Algorithm algorithm(d2i_X509_ALGOR(nullptr, &at, end - at));
+  Bits bits(d2i_ASN1_BIT_STRING(nullptr, &at, end - at));
+  must(algorithm && bits && at == end, "SubjectPublicKeyInfo");
+  const ASN1_OBJECT* kind = nullptr;
+  const void* parameters = nullptr;
+  int type = V_ASN1_UNDEF;
+  X509_ALGOR_get0(&kind, &type, &parameters, algorithm.get());
+  bool named = type == V_ASN1_OBJECT;  // a curve; or there are none, or NULL
+  must(named || type == V_ASN1_UNDEF || type == V_ASN1_NULL, "SubjectPublicKeyInfo");
+  auto length = static_cast<std::size_t>(bits->length);
+  must(X509_PUBKEY_set0_param(
+           X509_get_X509_PUBKEY(to), OBJ_dup(kind), type,
+           named ? OBJ_dup(static_cast<const ASN1_OBJECT*>(parameters)) : nullptr,
+           static_cast<unsigned char*>(OPENSSL_memdup(bits->data, length)), bits->length) == 1,
+       "SubjectPublicKeyInfo");
+}
+
 // RFC 5280 section 4.1.2.5: UTCTime until 2049, GeneralizedTime from then on.
 // No earlier than the CA's own: a clock that was set back makes no certificate from before its CA.
-Certificate start(Vault& vault, EVP_PKEY* key, const X509* ca) {
+Certificate start(Vault& vault, View spki, const X509* ca) {
   Certificate out(X509_new());
   must(out && X509_set_version(out.get(), X509_VERSION_3) == 1, "version");
   set_serial_number(out.get(), vault);
@@ -110,7 +137,7 @@ Certificate start(Vault& vault, EVP_PKEY* key, const X509* ca) {
   if (ca != nullptr &&
       ASN1_TIME_compare(X509_get0_notBefore(out.get()), X509_get0_notBefore(ca)) < 0)
     must(X509_set1_notBefore(out.get(), X509_get0_notBefore(ca)) == 1, "validity");
-  must(X509_set_pubkey(out.get(), key) == 1, "public key");
+  set_public_key(out.get(), spki);
   return out;
 }
 
@@ -255,8 +282,9 @@ void IdevidProfile::check() const {
 }
 
 Bytes make_ca_certificate(Vault& vault, const std::string& common_name, int generation) {
-  Key key = parse_key(p256_spki(vault.public_key(SignerRole::ca, generation)));
-  Certificate ca = start(vault, key.get(), nullptr);
+  Bytes spki = p256_spki(vault.public_key(SignerRole::ca, generation));
+  Key key = parse_key(spki);
+  Certificate ca = start(vault, spki, nullptr);
   X509_NAME* name = X509_get_subject_name(ca.get());
   add_name(name, NID_commonName, MBSTRING_UTF8, common_name);
   must(X509_set_issuer_name(ca.get(), name) == 1, "issuer");
@@ -294,10 +322,10 @@ std::string make_ca_request(Vault& vault, const std::string& common_name, int ge
 Bytes make_idevid(Vault& vault, View ca_cert_der, View unit_spki, const std::string& serial,
                   View hw_raw, const IdevidProfile& profile, KeyAlgorithm algorithm) {
   profile.check();
-  std::shared_ptr<EVP_PKEY> key = checked_key(unit_spki, algorithm);
+  check_key(unit_spki, algorithm);
   must(is_serial(serial) && !hw_raw.empty() && hw_raw.size() <= 255, "serial or hardware id");
   OwnCa ca = own_ca(vault, ca_cert_der);
-  Certificate leaf = start(vault, key.get(), ca.get());
+  Certificate leaf = start(vault, unit_spki, ca.get());
   must(X509_set_issuer_name(leaf.get(), X509_get_subject_name(ca.get())) == 1, "issuer");
   X509_NAME* name = X509_get_subject_name(leaf.get());
   add_name(name, NID_organizationName, MBSTRING_UTF8, profile.organization);
@@ -316,10 +344,10 @@ static std::string filled_in(std::string pattern, const std::string& serial) {
 
 Bytes make_ldevid(Vault& vault, View ca_cert_der, View unit_spki, const std::string& serial,
                   const LdevidProfile& profile, KeyAlgorithm algorithm) {
-  std::shared_ptr<EVP_PKEY> key = checked_key(unit_spki, algorithm);
+  check_key(unit_spki, algorithm);
   must(is_serial(serial) && profile.days > 0, "serial or validity");
   OwnCa ca = own_ca(vault, ca_cert_der);
-  Certificate leaf = start(vault, key.get(), ca.get());
+  Certificate leaf = start(vault, unit_spki, ca.get());
   must(X509_time_adj_ex(X509_getm_notAfter(leaf.get()), profile.days, 0, nullptr) != nullptr,
        "validity");
   must(X509_set_issuer_name(leaf.get(), X509_get_subject_name(ca.get())) == 1, "issuer");

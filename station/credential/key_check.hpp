@@ -1,12 +1,8 @@
 // Whether a public key may be certified at all, and is of the kind that a profile declares.
 #pragma once
 
-#include <memory>
-
 #include "hsm/unit_key.hpp"
 #include "station/words/bytes.hpp"
-
-struct evp_pkey_st;
 
 namespace mintmark {
 
@@ -17,7 +13,5 @@ namespace mintmark {
 // "identity.bad_key" again where it is not in the form that is fingerprinted: an elliptic curve by
 // its name, a point uncompressed.
 void check_key(View spki, KeyAlgorithm declared);
-// The same, and OpenSSL's own form of the key, which takes it long to make.
-std::shared_ptr<evp_pkey_st> checked_key(View spki, KeyAlgorithm declared);
 
 }  // namespace mintmark

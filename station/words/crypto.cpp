@@ -10,6 +10,7 @@
 #include <openssl/x509.h>
 
 #include <algorithm>
+#include <memory>
 #include <new>
 #include <stdexcept>
 #include <utility>
@@ -44,21 +45,6 @@ OSSL_PARAM octets(const char* name, View data) {
                                            data.size());
 }
 
-Key key_from_point(View point) {
-  char group[] = "P-256";
-  OSSL_PARAM params[] = {OSSL_PARAM_construct_utf8_string(OSSL_PKEY_PARAM_GROUP_NAME, group, 0),
-                         octets(OSSL_PKEY_PARAM_PUB_KEY, point), OSSL_PARAM_construct_end()};
-  KeyContext context(EVP_PKEY_CTX_new_from_name(nullptr, "EC", nullptr));
-  EVP_PKEY* key = nullptr;
-  if (EVP_PKEY_fromdata_init(context.get()) != 1 ||
-      EVP_PKEY_fromdata(context.get(), &key, EVP_PKEY_PUBLIC_KEY, params) != 1)
-    return nullptr;
-  Key owned(key);
-  KeyContext check(EVP_PKEY_CTX_new(key, nullptr));
-  // That the point is on the curve is enough: see below.
-  return EVP_PKEY_public_check_quick(check.get()) == 1 ? std::move(owned) : nullptr;
-}
-
 // Whether 65 bytes are a point of P-256. Its cofactor is 1: every point but infinity, which has no
 // such form, has the full order, so that being on the curve is all there is to check (SP 800-56A,
 // 5.6.2.3.4). The group is made once: that takes as long as a signature.
@@ -69,6 +55,27 @@ bool is_on_p256(View point) {
   Point out(EC_POINT_new(group));
   return point.size() == 65 && point[0] == 4 && out &&
          EC_POINT_oct2point(group, out.get(), point.data(), point.size(), nullptr) == 1;
+}
+
+Key make_p256() {
+  char group[] = "P-256";
+  OSSL_PARAM params[] = {OSSL_PARAM_construct_utf8_string(OSSL_PKEY_PARAM_GROUP_NAME, group, 0),
+                         OSSL_PARAM_construct_end()};
+  KeyContext context(EVP_PKEY_CTX_new_from_name(nullptr, "EC", nullptr));
+  EVP_PKEY* key = nullptr;
+  must(EVP_PKEY_fromdata_init(context.get()) == 1 &&
+           EVP_PKEY_fromdata(context.get(), &key, EVP_PKEY_KEY_PARAMETERS, params) == 1,
+       "P-256");
+  return Key(key);
+}
+
+// Of a point that is on the curve. Here, too, the group is made once, and copied.
+Key key_from_point(View point) {
+  static const Key group = make_p256();
+  Key out(EVP_PKEY_dup(group.get()));
+  must(out && EVP_PKEY_set1_encoded_public_key(out.get(), point.data(), point.size()) == 1,
+       "P-256 point");
+  return out;
 }
 
 // SubjectPublicKeyInfo of an uncompressed P-256 point, up to the point (RFC 5480).
@@ -216,9 +223,8 @@ Bytes EphemeralKey::point() const {
 }
 
 std::optional<Secret> EphemeralKey::agree(View peer) const {
-  if (peer.size() != 65 || peer[0] != 4) return std::nullopt;
+  if (!is_on_p256(peer)) return std::nullopt;
   Key other = key_from_point(peer);
-  if (!other) return std::nullopt;
   KeyContext context(EVP_PKEY_CTX_new(key_, nullptr));
   Secret out(32);
   std::size_t n = out.size();
@@ -234,11 +240,6 @@ std::optional<Bytes> p256_point(View spki) {
   View point = spki.subspan(sizeof kSpkiPrefix);
   if (!is_on_p256(point)) return std::nullopt;
   return to_bytes(point);
-}
-
-std::shared_ptr<EVP_PKEY> p256_key(View spki) {
-  auto point = p256_point(spki);
-  return point ? std::shared_ptr<EVP_PKEY>(key_from_point(*point)) : nullptr;
 }
 
 Bytes p256_spki(View point) {

@@ -2,7 +2,6 @@
 // a long-lived key is in the token, not here: these keys live for one session.
 #pragma once
 
-#include <memory>
 #include <optional>
 
 #include "station/words/bytes.hpp"
@@ -47,9 +46,6 @@ class EphemeralKey {
 // P-256 SubjectPublicKeyInfo (DER, named curve, uncompressed point): always 91 bytes.
 std::optional<Bytes> p256_point(View spki);  // nullopt unless it is exactly that, and on the curve
 Bytes p256_spki(View point);
-// The same key for OpenSSL, or null. Made of its point: OpenSSL 3 looks for a decoder of DER among
-// all of its providers', for longer than a signature takes.
-std::shared_ptr<evp_pkey_st> p256_key(View spki);
 
 // ECDSA over a SHA-256 digest; `signature` is r and s, 32 bytes each (IEEE P1363).
 bool p256_verify(View spki, const Digest& digest, View signature);
