@@ -98,12 +98,16 @@ void Ledger::begin_alone() {
   if (writer_.data_version() != data_version_) throw tampered_with("another program wrote to it");
 }
 
-// False: nothing is on disk, and jobs without an error of their own must be told why.
+// Who comes while others are at it shares their commit. False: nothing is on disk, and jobs without
+// an error of their own must be told why.
 bool Ledger::commit_group(std::vector<std::shared_ptr<Write>>& batch) {
   Transaction scope(writer_, tree_, birth_.station);
   begin_alone();
-  for (const auto& job : batch)
-    if (!run_one(writer_, scope, tree_, *job)) std::rethrow_exception(job->error);
+  for (std::size_t next = 0; next < batch.size(); ++next) {
+    Write& job = *batch[next];
+    if (!run_one(writer_, scope, tree_, job)) std::rethrow_exception(job.error);
+    if (next + 1 == batch.size()) writes_.join(batch);
+  }
   bool changed = std::any_of(batch.begin(), batch.end(), [](const auto& j) { return !j->error; });
   if (!changed) return false;
   writer_.exec("COMMIT");

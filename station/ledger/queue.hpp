@@ -2,6 +2,7 @@
 // database connection that belongs to one thread.
 #pragma once
 
+#include <algorithm>
 #include <boost/asio/async_result.hpp>
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/post.hpp>
@@ -53,7 +54,8 @@ class Queue {
   using Batch = std::vector<std::shared_ptr<Job<Scope>>>;
   using Serve = std::function<void(Batch&)>;
 
-  // `serve` runs every job of a batch, noting what each threw. A batch is at most `most` jobs.
+  // `serve` runs every job of a batch, noting what each threw. A batch is at most `most` jobs;
+  // while it is served, it may join() those that came meanwhile.
   Queue(std::size_t most, Serve serve)
       : most_(most), serve_(std::move(serve)), thread_([this] { loop(); }) {}
   // What waits is served first.
@@ -87,6 +89,12 @@ class Queue {
     put(job);
     future.get();
     if constexpr (!std::is_void_v<std::invoke_result_t<F&, Scope&>>) return std::move(*job->result);
+  }
+
+  // Of the thread that serves.
+  void join(Batch& batch) {
+    std::lock_guard hold(mutex_);
+    move_some(batch);
   }
 
  private:
@@ -125,11 +133,17 @@ class Queue {
   Batch take() {
     std::unique_lock hold(mutex_);
     ready_.wait(hold, [this] { return ending_ || !waiting_.empty(); });
-    if (waiting_.size() <= most_) return std::exchange(waiting_, {});
-    auto cut = waiting_.begin() + static_cast<std::ptrdiff_t>(most_);
-    Batch batch(std::make_move_iterator(waiting_.begin()), std::make_move_iterator(cut));
-    waiting_.erase(waiting_.begin(), cut);
+    Batch batch;
+    move_some(batch);
     return batch;
+  }
+
+  void move_some(Batch& batch) {
+    std::size_t count = std::min(waiting_.size(), most_ - batch.size());
+    auto cut = waiting_.begin() + static_cast<std::ptrdiff_t>(count);
+    batch.insert(batch.end(), std::make_move_iterator(waiting_.begin()),
+                 std::make_move_iterator(cut));
+    waiting_.erase(waiting_.begin(), cut);
   }
 
   void loop() {

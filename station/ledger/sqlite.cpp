@@ -45,7 +45,10 @@ Fault fault(sqlite3* db, int rc, std::string_view what) {
 bool is_duplicate(const Fault& fault) { return fault.code() == "ledger.duplicate"; }
 
 Statement::~Statement() {
-  if (handle_ != nullptr) db_->give_back(handle_);
+  if (lent_ == nullptr) return;
+  sqlite3_reset(handle_);
+  sqlite3_clear_bindings(handle_);
+  lent_->lent = false;
 }
 
 void Statement::check(int rc) {
@@ -94,7 +97,11 @@ static int flags(Database::Mode mode) {
   return common | SQLITE_OPEN_READWRITE;  // a reader of a WAL needs its shared memory too
 }
 
+// SQLite's statistics of memory, of which nobody asks it, take a lock at each piece.
+static int without_statistics() { return sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0); }
+
 Database::Database(const std::string& path, Mode mode) {
+  static const int once [[maybe_unused]] = without_statistics();
   int rc = sqlite3_open_v2(path.c_str(), &handle_, flags(mode), nullptr);
   if (rc != SQLITE_OK) {
     Fault failure = fault(handle_, rc, "open " + path);
@@ -106,7 +113,7 @@ Database::Database(const std::string& path, Mode mode) {
     script(
         "PRAGMA busy_timeout=5000; PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;"
         "PRAGMA foreign_keys=ON; PRAGMA recursive_triggers=ON; PRAGMA trusted_schema=OFF;"
-        "PRAGMA secure_delete=ON;");
+        "PRAGMA secure_delete=ON; PRAGMA temp_store=MEMORY;");
     if (mode == Mode::read_only) script("PRAGMA query_only=ON;");
   } catch (...) {
     sqlite3_close_v2(handle_);
@@ -115,25 +122,19 @@ Database::Database(const std::string& path, Mode mode) {
 }
 
 Database::~Database() {
-  for (const auto& [sql, statement] : cache_) sqlite3_finalize(statement);
+  for (const auto& [sql, prepared] : cache_) sqlite3_finalize(prepared.handle);
   sqlite3_close_v2(handle_);
 }
 
-Statement Database::prepare(std::string_view sql) {
-  std::string key(sql);
-  if (auto kept = cache_.extract(key)) return {*this, kept.mapped()};
-  sqlite3_stmt* statement = nullptr;
-  int rc = sqlite3_prepare_v3(handle_, key.c_str(), static_cast<int>(key.size()),
-                              SQLITE_PREPARE_PERSISTENT, &statement, nullptr);
-  if (rc != SQLITE_OK) throw fault(handle_, rc, key);
-  return {*this, statement};
-}
-
-void Database::give_back(sqlite3_stmt* statement) {
-  sqlite3_reset(statement);
-  sqlite3_clear_bindings(statement);
-  bool kept = cache_.emplace(sqlite3_sql(statement), statement).second;
-  if (!kept) sqlite3_finalize(statement);  // the same text was in use twice at once
+Prepared& Database::prepare(std::string_view sql) {
+  auto [kept, end] = cache_.equal_range(sql);
+  for (; kept != end; ++kept)
+    if (!kept->second.lent) return kept->second;
+  Prepared out;
+  int rc = sqlite3_prepare_v3(handle_, sql.data(), static_cast<int>(sql.size()),
+                              SQLITE_PREPARE_PERSISTENT, &out.handle, nullptr);
+  if (rc != SQLITE_OK) throw fault(handle_, rc, sql);
+  return cache_.emplace(sql, out)->second;
 }
 
 void Database::script(std::string_view sql) {

@@ -7,10 +7,12 @@
 #include <array>
 #include <concepts>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <utility>
 
 #include "station/words/bytes.hpp"
 #include "station/words/fault.hpp"
@@ -28,15 +30,22 @@ bool is_duplicate(const Fault& fault);
 
 class Database;
 
+// A statement of a connection's cache, and whether somebody has it.
+struct Prepared {
+  sqlite3_stmt* handle = nullptr;
+  bool lent = false;
+};
+
 // A prepared statement on loan from its connection's cache; goes back reset when it dies. Text and
 // blobs are copied when bound.
 class Statement {
  public:
-  Statement(Database& db, sqlite3_stmt* handle) : db_(&db), handle_(handle) {}
-  ~Statement();
-  Statement(Statement&& other) noexcept : db_(other.db_), handle_(other.handle_) {
-    other.handle_ = nullptr;
+  Statement(Database& db, Prepared& lent) : db_(&db), lent_(&lent), handle_(lent.handle) {
+    lent.lent = true;
   }
+  ~Statement();
+  Statement(Statement&& other) noexcept
+      : db_(other.db_), lent_(std::exchange(other.lent_, nullptr)), handle_(other.handle_) {}
   Statement(const Statement&) = delete;
   Statement& operator=(const Statement&) = delete;
   Statement& operator=(Statement&&) = delete;
@@ -98,6 +107,7 @@ class Statement {
   }
 
   Database* db_;
+  Prepared* lent_;
   sqlite3_stmt* handle_;
 };
 
@@ -114,7 +124,7 @@ class Database {
 
   template <class... Args>
   Statement query(std::string_view sql, const Args&... args) {
-    Statement out = prepare(sql);
+    Statement out(*this, prepare(sql));
     int index = 0;
     (out.bind(++index, args), ...);
     return out;
@@ -135,12 +145,17 @@ class Database {
   sqlite3* handle() const { return handle_; }
 
  private:
-  friend class Statement;
-  Statement prepare(std::string_view sql);
-  void give_back(sqlite3_stmt* statement);
+  struct Hash {
+    using is_transparent = void;
+    std::size_t operator()(std::string_view sql) const {
+      return std::hash<std::string_view>()(sql);
+    }
+  };
+  Prepared& prepare(std::string_view sql);
 
   sqlite3* handle_ = nullptr;
-  std::unordered_map<std::string, sqlite3_stmt*> cache_;
+  // By text; more than one where it was in use twice at once.
+  std::unordered_multimap<std::string, Prepared, Hash, std::equal_to<>> cache_;
 };
 
 }  // namespace mintmark::sqlite
