@@ -121,7 +121,7 @@ static int count(Reader& db, std::string_view sql, const std::string& lot) {
 
 // A unit that passed and was quarantined, retired or let come back later no longer counts as
 // passed; one that passes again counts once.
-static void count_units(Reader& db, Lot& lot) {
+void count_units(Reader& db, Lot& lot) {
   lot.open_runs = count(db, "SELECT count(*) FROM run WHERE lot = ? AND ending IS NULL", lot.id);
   lot.passed =
       count(db, "SELECT count(DISTINCT unit) FROM run WHERE lot = ? AND ending = 'passed'",

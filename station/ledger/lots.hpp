@@ -64,6 +64,7 @@ std::vector<Lot> list(Reader& db);
 // whoever needs a lot once a unit. `unfinished`: those that are not closed.
 Lot get_uncounted(Reader& db, const std::string& lot);
 std::vector<Lot> unfinished(Reader& db);
+void count_units(Reader& db, Lot& lot);
 
 // A broken random generator or a tampered ledger stops the whole station. What it stopped for is
 // the subject of the act "station.resume" of two officers, by which it goes on.

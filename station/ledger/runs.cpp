@@ -15,7 +15,7 @@ static constexpr std::string_view kRun =
     "r.interrupted, r.attempts, r.spki, r.nonce, r.offered, r.ending, r.code, "
     "r.next = 'label' AND EXISTS (SELECT 1 FROM label_attempt a WHERE a.run = r.id AND NOT EXISTS "
     "(SELECT 1 FROM label_event e WHERE e.serial = a.serial AND e.place = a.place "
-    "AND e.attempt = a.attempt)) FROM run r JOIN unit u ON u.id = r.unit ";
+    "AND e.attempt = a.attempt)), r.begun FROM run r JOIN unit u ON u.id = r.unit ";
 
 std::string run_query(std::string_view rest) { return std::string(kRun) + std::string(rest); }
 
@@ -37,6 +37,7 @@ Run run(const sqlite::Statement& row) {
   out.ending = ending_from(row.get<std::string>(14));
   out.code = row.get<std::string>(15);
   out.label_uncertain = row.get<bool>(16);
+  out.begun = row.get<bool>(17);
   return out;
 }
 

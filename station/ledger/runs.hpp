@@ -21,7 +21,8 @@ struct Run {
   std::string serial;  // empty before reserve
   std::string firmware, model;
   Step next = Step::reserve;
-  bool interrupted = false;      // `next` was begun before and never ended
+  bool begun = false;            // that `next` begins is journalled
+  bool interrupted = false;      // it was begun before and never ended
   int attempts = 0;              // contact faults so far
   Bytes spki;                    // certified (or about to be) identity key; empty before enrol
   Bytes nonce;                   // run nonce, 16 bytes; empty before mint

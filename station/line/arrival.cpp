@@ -225,8 +225,9 @@ Task<void> Line::Impl::meet(Bench& bench, Lot lot) {
   std::string id = co_await on(*services_.token_pool, draw);
   auto start = [&](Transaction& db) {
     Json facts = {{"boot", who.secure_boot ? "secure" : "open"}, {"debug", who.debug_open}};
-    return runs::begin(db, kStation, id, lot.id, bench.name(), who.hardware_id, who.model,
-                       who.firmware, facts);
+    Run run = runs::begin(db, kStation, id, lot.id, bench.name(), who.hardware_id, who.model,
+                          who.firmware, facts);
+    return runs::intend(db, kStation, run);
   };
   Run run = co_await services_.ledger->transact(start);
   co_await begin(bench, std::move(lot), std::move(product), std::move(run), standing.spki);
@@ -279,7 +280,7 @@ Task<void> Line::Impl::refuse(Bench& bench, const Lot& lot, Fault fault) {
   };
   co_await services_.ledger->transact(record);
   show(bench, "ended", fault.code(), fault.args());
-  co_await refresh();
+  refresh_soon();
 }
 
 Task<void> Line::Impl::visit(Bench& bench, Fault fault) {
@@ -359,23 +360,16 @@ Task<void> Line::Impl::begin(Bench& bench, Lot lot, Product product, Run run, By
                                            executor_);
   passage->known_spki = std::move(known_spki);
   bench.passage = passage;
-  spawn(run_passage(&bench, passage), "passage");
+  spawn(run_passage(passage), "passage");
   while (seat->in_use) co_await seat->freed.wait_past(seat->freed.count());
 }
 
-Task<void> Line::Impl::run_passage(Bench* bench, std::shared_ptr<Passage> passage) {
+Task<void> Line::Impl::run_passage(std::shared_ptr<Passage> passage) {
   passages_.push_back(passage);
   co_await provisioner_.provision(passage);
   passages_.remove(passage);
   if (passage->run.ending == Ending::passed) passes_.push_back(std::chrono::steady_clock::now());
-  if (bench != nullptr && passage->run.ending) {
-    auto note = [&](Transaction& db) {
-      return runs::note_ending(db, kStation, bench->name(), *passage->run.ending,
-                               passage->run.code);
-    };
-    co_await services_.ledger->transact(note);
-  }
-  co_await refresh();
+  refresh_soon();
   co_await checkpoint_when_due();
 }
 
@@ -390,7 +384,7 @@ Task<void> Line::Impl::resume_labels() {
     Product product = product_of(lot);
     auto passage = std::make_shared<Passage>(std::move(lot), std::move(product), std::move(run),
                                              nullptr, executor_);
-    spawn(run_passage(nullptr, passage), "label");
+    spawn(run_passage(passage), "label");
   }
 }
 

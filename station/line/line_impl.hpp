@@ -47,6 +47,7 @@ class Line::Impl : public std::enable_shared_from_this<Line::Impl> {
   void show_waiting(Bench& bench, const Fault& fault);
   void publish(const std::string& name, const Json& data);
   Task<void> refresh();  // reads the lots again and publishes them
+  Task<void> refresh_later();
   void refresh_soon();
   std::shared_ptr<void> subscribe(Listener listener);
 
@@ -83,7 +84,7 @@ class Line::Impl : public std::enable_shared_from_this<Line::Impl> {
   Task<void> visit(Bench& bench, Fault fault);
   Task<bool> sits_elsewhere(Bench& bench);
   Task<void> begin(Bench& bench, Lot lot, Product product, Run run, Bytes known_spki);
-  Task<void> run_passage(Bench* bench, std::shared_ptr<Passage> passage);
+  Task<void> run_passage(std::shared_ptr<Passage> passage);
   Task<void> resume_labels();
   Task<void> simulate_scan(std::shared_ptr<Passage> passage);
   void spawn(Task<void> task, const char* what);
@@ -96,7 +97,9 @@ class Line::Impl : public std::enable_shared_from_this<Line::Impl> {
   std::list<Bench> benches_;
   std::list<std::shared_ptr<Passage>> passages_;  // those that go on
   Event changed_;                                 // lots, slots, station: whoever waits looks again
-  std::vector<Lot> lots_;
+  std::vector<Lot> lots_;                         // those that are not closed, as last counted
+  bool refresh_due_ = false;
+  Clock::duration refresh_took_{};
   std::set<std::string> opening_;            // keys of lots that the ledger does not know yet
   std::map<std::string, Product> products_;  // by lot, whose product never changes
   std::optional<std::string> stopped_;

@@ -54,12 +54,14 @@ struct Passage {
         product(std::move(product_)),
         run(std::move(run_)),
         seat(std::move(seat_)),
+        slot(seat ? seat->slot->config().name : ""),
         changed(executor) {}
   Lot lot;
   Product product;
   Run run;
   std::shared_ptr<Seat> seat;   // none for a run that goes on at another bench
   Bytes known_spki;             // the key that this hardware id has, if any; a run may give it one
+  const std::string slot;       // where its ending counts; none for a run that goes on elsewhere
   Event changed;                // its labels were scanned or voided, or it is doomed
   std::optional<Fault> fault;   // why it ended, or was interrupted
   std::optional<Fault> doomed;  // somebody else found a reason to end this run
@@ -69,6 +71,7 @@ struct Passage {
   std::optional<Fault> waits_for;  // the end of what is in the station's own way: token, disk
   int disk_tries = 0;              // since a step was done
   bool token_refuses = false;      // it is there, and kept saying no: not worth another wait
+  bool let_in = false;             // by a right password: tries in a row end with the next commit
   int steps_done = 0;
   std::vector<runs::LabelState> labels;  // as last read from the ledger
 

@@ -39,10 +39,21 @@ Task<void> Provisioner::provision(std::shared_ptr<Passage> passage) {
   show_(p);
 }
 
+// Three endings alike in a row are their slot's.
+static Run noted(Transaction& db, const Passage& p, Run run) {
+  if (run.ending && !p.slot.empty()) runs::note_ending(db, kStation, p.slot, *run.ending, run.code);
+  return run;
+}
+
+static Run pass(Transaction& db, const Passage& p, Run run) {
+  run = runs::end(db, kStation, std::move(run), Ending::passed, "", Fault::Args());
+  return noted(db, p, std::move(run));
+}
+
 // The step that comes next is known to have begun before any of it is done.
 Task<void> Provisioner::begin(Passage& p) {
-  if (p.run.next == Step::done) co_return;
   if (p.doomed) throw Fault(*p.doomed);
+  if (p.run.next == Step::done || (p.run.begun && !p.run.interrupted)) co_return;
   if (p.run.interrupted) co_await reconcile(p);
   auto intend = [&](Transaction& db) { return runs::intend(db, kStation, p.run); };
   p.run = co_await services_.ledger->transact(intend);
@@ -55,16 +66,14 @@ Task<std::optional<Fault>> Provisioner::go_on(Passage& p) {
     co_await begin(p);
     while (p.run.next != Step::done) {
       show_(p);
-      Evidence evidence = co_await perform(p);
-      if (p.doomed) throw Fault(*p.doomed);
-      auto next = [&](Transaction& db) { return runs::step_on(db, kStation, p.run, evidence); };
-      p.run = co_await services_.ledger->transact(next);
+      co_await take_step(p);
       ++p.steps_done;
       p.disk_tries = 0;
+      p.let_in = false;
       if (p.seat && !needs_unit(p.run.next)) p.seat->free();
-      if (p.doomed) throw Fault(*p.doomed);
+      if (p.doomed && !p.run.ending) throw Fault(*p.doomed);
     }
-    co_await finish(p);
+    if (!p.run.ending) co_await finish(p);
   } catch (const Fault& f) {
     fault = f;
   } catch (const std::exception& e) {
@@ -73,14 +82,33 @@ Task<std::optional<Fault>> Provisioner::go_on(Passage& p) {
   co_return fault;
 }
 
+// In the transaction that its last act may be part of: a step's end, and that the next one begins
+// or the unit has passed.
+Run Provisioner::step_on(Transaction& db, const Passage& p, Run run, const Evidence& evidence) {
+  if (p.let_in) runs::count_success(db, run);
+  run = runs::step_on(db, kStation, std::move(run), evidence);
+  return run.next == Step::done ? pass(db, p, std::move(run)) : run;
+}
+
+Task<void> Provisioner::take_step(Passage& p) {
+  if (p.run.next == Step::reserve) {
+    co_await reserve(p);
+    co_return;
+  }
+  if (p.run.next == Step::mint) {
+    co_await mint(p);
+    co_return;
+  }
+  Evidence evidence = co_await perform(p);
+  if (p.doomed) throw Fault(*p.doomed);
+  auto next = [&](Transaction& db) { return step_on(db, p, p.run, evidence); };
+  p.run = co_await services_.ledger->transact(next);
+}
+
 Task<Evidence> Provisioner::perform(Passage& p) {
   switch (p.run.next) {
-    case Step::reserve:
-      return reserve(p);
     case Step::enrol:
       return enrol(p);
-    case Step::mint:
-      return mint(p);
     case Step::inject:
       return inject(p);
     case Step::prove:
@@ -94,6 +122,8 @@ Task<Evidence> Provisioner::perform(Passage& p) {
     case Step::scan:
       return scan(p);
     case Step::identify:
+    case Step::reserve:
+    case Step::mint:
     case Step::done:
       break;
   }
@@ -114,15 +144,17 @@ Task<void> Provisioner::reconcile(Passage& p) {
   p.run = co_await services_.ledger->transact(again);
 }
 
-Task<Evidence> Provisioner::reserve(Passage& p) {
+Task<void> Provisioner::reserve(Passage& p) {
   // Asked for before anything is spent on a unit: a run that cannot be labelled is not begun.
   Readiness sink = services_.sink->ready();
   if (!sink.ok()) throw Fault(sink.code, {{"reason", sink.reason}});
-  auto admit = [&](Transaction& db) { return runs::admit(db, p.run); };
+  auto admit = [&](Transaction& db) {
+    Run run = runs::admit(db, p.run);
+    Evidence evidence;
+    evidence.facts["serial"] = run.serial;
+    return step_on(db, p, std::move(run), evidence);
+  };
   p.run = co_await services_.ledger->transact(admit);
-  Evidence evidence;
-  evidence.facts["serial"] = p.run.serial;
-  co_return evidence;
 }
 
 Task<Evidence> Provisioner::enrol(Passage& p) {
@@ -132,15 +164,12 @@ Task<Evidence> Provisioner::enrol(Passage& p) {
   co_return co_await enrolment.enrol();
 }
 
-Task<Evidence> Provisioner::mint(Passage& p) {
+Task<void> Provisioner::mint(Passage& p) {
   RunSecrets secrets(services_, p);
-  int redraws = co_await secrets.mint();
-  auto look = [&](Reader& db) { return runs::credentials(db, p.run); };
-  std::vector<Credential> minted = co_await services_.ledger->read(look);
-  Evidence evidence;
-  evidence.facts["credentials"] = minted.size();
-  if (redraws > 0) evidence.facts["codes_drawn_again"] = redraws;
-  co_return evidence;
+  RunSecrets::Then then = [&p](Transaction& db, Run run, const Evidence& evidence) {
+    return step_on(db, p, std::move(run), evidence);
+  };
+  co_await secrets.mint(std::move(then));
 }
 
 Task<void> Provisioner::open_session(Passage& p) {
@@ -327,11 +356,17 @@ Task<Evidence> Provisioner::scan(Passage& p) {
   co_return evidence;
 }
 
+// Of a run whose last step was done by a station that ended it in a commit of its own.
 Task<void> Provisioner::finish(Passage& p) {
-  auto pass = [&](Transaction& db) {
-    return runs::end(db, kStation, p.run, Ending::passed, "", Fault::Args());
-  };
-  p.run = co_await services_.ledger->transact(pass);
+  auto ended = [&](Transaction& db) { return pass(db, p, p.run); };
+  p.run = co_await services_.ledger->transact(ended);
+}
+
+// The ledger has its ending, from who doomed it.
+Task<void> Provisioner::end_as_doomed(Passage& p) {
+  auto look = [&](Transaction& db) { return noted(db, p, runs::get(db, p.run.id)); };
+  p.run = co_await services_.ledger->transact(look);
+  if (p.run.ending) p.fault = p.doomed ? *p.doomed : Fault(p.run.code);
 }
 
 // One fault becomes one ending, a retry, or a stop of the station with the run left open.
@@ -342,10 +377,8 @@ Task<void> Provisioner::end(Passage& p, Fault fault) {
     co_await stop_station(std::move(fault));
     co_return;
   }
-  if (p.doomed || fault.code() == "run.moved") {  // the ledger has its ending, from who doomed it
-    auto look = [&](Reader& db) { return runs::get(db, p.run.id); };
-    p.run = co_await services_.ledger->read(look);
-    if (p.run.ending) p.fault = p.doomed ? *p.doomed : Fault(p.run.code);
+  if (p.doomed || fault.code() == "run.moved") {
+    co_await end_as_doomed(p);
     co_return;
   }
   if (is_stations_own(fault.code())) co_return;
@@ -359,7 +392,7 @@ Task<void> Provisioner::end(Passage& p, Fault fault) {
       if (!p.product.reset.each) runs::hold_since_last_good(db, kStation, run);
       lots::pause(db, kStation, p.lot.id, fault.code());
     }
-    return run;
+    return noted(db, p, std::move(run));
   };
   try {
     p.run = co_await services_.ledger->transact(close);

@@ -26,6 +26,8 @@ class Provisioner {
  private:
   Task<void> begin(Passage& p);
   Task<std::optional<Fault>> go_on(Passage& p);
+  Task<void> take_step(Passage& p);
+  static Run step_on(Transaction& db, const Passage& p, Run run, const Evidence& evidence);
   // waiting.cpp
   Task<bool> sit_out(Passage& p, Fault fault);
   Task<bool> sit_out_token(Passage& p, Fault fault);
@@ -36,9 +38,9 @@ class Provisioner {
 
   Task<void> reconcile(Passage& p);
   Task<Evidence> perform(Passage& p);
-  Task<Evidence> reserve(Passage& p);
+  Task<void> reserve(Passage& p);
   Task<Evidence> enrol(Passage& p);
-  Task<Evidence> mint(Passage& p);
+  Task<void> mint(Passage& p);
   Task<Evidence> inject(Passage& p);
   Task<Evidence> prove(Passage& p);
   Task<void> refuses_raw(Passage& p, const Secret& decoy);
@@ -50,6 +52,7 @@ class Provisioner {
   Task<std::vector<runs::LabelState>> print_what_is_due(Passage& p);
   Task<void> open_session(Passage& p);
   Task<void> finish(Passage& p);
+  Task<void> end_as_doomed(Passage& p);
   Task<void> end(Passage& p, Fault fault);
 
   Services services_;

@@ -28,14 +28,14 @@ Task<std::string> RunSecrets::mac() {
 // At most one in a hundred codes is in use: so many in a row are no accident.
 static constexpr int kMostRedraws = 20;
 
-Task<int> RunSecrets::mint() {
+Task<void> RunSecrets::mint(Then then) {
   for (int redraws = 0; redraws < kMostRedraws; ++redraws)
-    if (co_await mint_once()) co_return redraws;
+    if (co_await mint_once(then, redraws)) co_return;
   throw Fault("rng.broken");
 }
 
 // False where one of the codes is taken: nothing is kept then.
-Task<bool> RunSecrets::mint_once() {
+Task<bool> RunSecrets::mint_once(const Then& then, int redraws) {
   std::string address = co_await mac();
   auto count_mints = [&](Reader& db) { return runs::mints(db, p_.run); };
   int mints = co_await services_.ledger->read(count_mints);
@@ -48,8 +48,12 @@ Task<bool> RunSecrets::mint_once() {
   };
   co_await on(*services_.token_pool, draw);
   std::vector<Credential> credentials = co_await sealed(drawn);
+  Evidence evidence;
+  evidence.facts["credentials"] = credentials.size();
+  if (redraws > 0) evidence.facts["codes_drawn_again"] = redraws;
   auto commit = [&](Transaction& db) {
-    return runs::mint(db, p_.run, nonce, credentials, p_.product.max_mints);
+    Run run = runs::mint(db, p_.run, nonce, credentials, p_.product.max_mints);
+    return then(db, std::move(run), evidence);
   };
   try {
     p_.run = co_await services_.ledger->transact(commit);
@@ -226,8 +230,7 @@ void RunSecrets::add_defaults(std::vector<WrongPassword>& wrong, std::string_vie
 Task<bool> RunSecrets::try_right(const Secret& password) {
   std::optional<bool> in = co_await p_.unit().login(p_.product.password_name, password);
   if (!in.value_or(false)) co_return false;
-  auto note = [&](Transaction& db) { runs::count_success(db, p_.run); };
-  co_await services_.ledger->transact(note);
+  p_.let_in = true;
   co_return true;
 }
 
@@ -239,9 +242,11 @@ Task<void> RunSecrets::must_refuse(std::vector<WrongPassword> wrong) {
   auto note = [&](Transaction& db) {
     for (const WrongPassword& one : wrong)
       if (one.to_burn) burn(db, p_.run, *one.to_burn);
+    if (p_.let_in) runs::count_success(db, p_.run);
     runs::count_tries(db, p_.run, kinds, lockout);
   };
   co_await services_.ledger->transact(note);
+  p_.let_in = false;
   for (const WrongPassword& one : wrong) {
     std::optional<bool> in = co_await p_.unit().login(p_.product.password_name, one.password);
     // Locked out says nothing about this password: silence is never success.

@@ -27,9 +27,10 @@ class RunSecrets {
   RunSecrets(Services services, Passage& passage) : services_(services), p_(passage) {}
 
   // Mints what the product asks for and commits fingerprints, sealed copies and run nonce in one
-  // transaction. Codes that another unit of the product has already are drawn again, all of them:
-  // answers how often.
-  Task<int> mint();
+  // transaction, which `then` ends the step in. Codes that another unit of the product has already
+  // are drawn again, all of them.
+  using Then = std::function<Run(Transaction&, Run, const Evidence&)>;
+  Task<void> mint(Then then);
   // The run's password, and any other of its secrets by name, opened from its seal.
   Task<Secret> password() { return opened(p_.product.password_name); }
   Task<Secret> opened(std::string name);
@@ -61,7 +62,7 @@ class RunSecrets {
     Digest fingerprint{};
   };
   Task<Decoy> draw_decoy();
-  Task<bool> mint_once();
+  Task<bool> mint_once(const Then& then, int redraws);
   Task<void> count(const std::vector<Drawn>& drawn);
   Task<std::optional<EscrowKey>> escrow_key();  // where the product asks for escrow
   Task<std::vector<Credential>> sealed(const std::vector<Drawn>& drawn);

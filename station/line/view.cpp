@@ -6,6 +6,8 @@ namespace mintmark {
 
 namespace {
 
+constexpr auto kAtOnce = std::chrono::milliseconds(50);  // for who looks
+
 Json or_null(const std::string& text) { return text.empty() ? Json() : Json(text); }
 
 int progress(Step step) { return static_cast<int>(step) * 100 / static_cast<int>(Step::done); }
@@ -153,15 +155,34 @@ void Line::Impl::show(const Passage& passage) {
       if (going.get() == &passage) spawn(simulate_scan(going), "simulated scanner");
 }
 
+// Of lots that were closed nobody is shown anything.
+static std::pair<std::vector<Lot>, std::optional<std::string>> look_at_lots(Reader& db) {
+  std::vector<Lot> all = lots::unfinished(db);
+  for (Lot& lot : all) lots::count_units(db, lot);
+  return {std::move(all), lots::stopped(db)};
+}
+
 Task<void> Line::Impl::refresh() {
-  auto look = [](Reader& db) { return std::pair(lots::list(db), lots::stopped(db)); };
+  auto began = Clock::now();
+  auto look = [](Reader& db) { return look_at_lots(db); };
   std::tie(lots_, stopped_) = co_await services_.ledger->read(look);
   auto hour_ago = std::chrono::steady_clock::now() - std::chrono::hours(1);
   while (!passes_.empty() && passes_.front() < hour_ago) passes_.pop_front();
   publish("station", station());
   changed_.notify();
+  refresh_took_ = Clock::now() - began;
 }
 
-void Line::Impl::refresh_soon() { spawn(refresh(), "refresh"); }
+// Once for all units that end meanwhile: to count a lot is to look at each of its runs.
+Task<void> Line::Impl::refresh_later() {
+  asio::steady_timer timer(executor_, std::max<Clock::duration>(kAtOnce, 20 * refresh_took_));
+  co_await timer.async_wait(asio::use_awaitable);
+  refresh_due_ = false;
+  co_await refresh();
+}
+
+void Line::Impl::refresh_soon() {
+  if (!std::exchange(refresh_due_, true)) spawn(refresh_later(), "refresh");
+}
 
 }  // namespace mintmark

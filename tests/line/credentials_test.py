@@ -229,7 +229,7 @@ class Credentials(unittest.TestCase):
         self.dies("dying")
         for delay in (0.15, 0.4, 0.8):
             name = f"kill{delay}"
-            unit = Unit(self.station, "1", hardware(name), "--boot-ms", "40", model="MESH-1")
+            unit = Unit(self.station, "1", hardware(name), "--boot-ms", "300", model="MESH-1")
             self.station.wait(lambda: self.station.slot("1")["state"] != "empty", "it to be met")
             time.sleep(delay)
             self.station.daemon.send_signal(signal.SIGKILL)
