@@ -9,7 +9,7 @@
 #include "hsm/connection.hpp"
 #include "hsm/pin.hpp"
 #include "hsm/report.hpp"
-#include "hsm/vault.hpp"
+#include "hsm/vault_state.hpp"
 
 namespace mintmark {
 
@@ -145,15 +145,6 @@ void add_missing(const std::vector<const KeyRole*>& roles, std::vector<KeyReport
     }
 }
 
-std::vector<Bytes> anchors_in(Session& session) {
-  pkcs11::Attributes which;
-  which.number(CKA_CLASS, CKO_DATA).flag(CKA_TOKEN, true).bytes(CKA_LABEL, view(Vault::kAnchor));
-  std::vector<Bytes> out;
-  for (CK_OBJECT_HANDLE note : session.find(which))
-    out.push_back(session.attribute(note, CKA_VALUE).value_or(Bytes{}));
-  return out;
-}
-
 }  // namespace
 
 TokenReport Vault::inspect(const TokenConfig& config, Fingerprint fingerprint) {
@@ -167,7 +158,7 @@ TokenReport Vault::inspect(const TokenConfig& config, Fingerprint fingerprint) {
   std::vector<const KeyRole*> roles = station_roles(fingerprint);
   for (CK_OBJECT_CLASS each : {CKO_SECRET_KEY, CKO_PRIVATE_KEY, CKO_PUBLIC_KEY})
     add_class(session, roles, each, out.keys);
-  out.anchors = anchors_in(session);
+  out.anchors = notes_in(session, Vault::kAnchor);
   mark_outsiders(out.keys, fingerprint);
   mark_passing(out.keys);
   mark_several(out.keys);

@@ -16,13 +16,16 @@ static Attributes note_named(const std::string& label) {
   return out;
 }
 
+std::vector<Bytes> notes_in(Session& session, const std::string& label) {
+  std::vector<Bytes> out;
+  for (CK_OBJECT_HANDLE note : session.find(note_named(label)))
+    out.push_back(session.attribute(note, CKA_VALUE).value_or(Bytes{}));
+  return out;
+}
+
 std::vector<Bytes> Vault::notes(const std::string& label) {
-  return state_->link.run(pkcs11::Link::Repeat::yes, [&](Connection&, Session& session) {
-    std::vector<Bytes> out;
-    for (CK_OBJECT_HANDLE note : session.find(note_named(label)))
-      out.push_back(session.attribute(note, CKA_VALUE).value_or(Bytes{}));
-    return out;
-  });
+  return state_->link.run(pkcs11::Link::Repeat::yes,
+                          [&](Connection&, Session& session) { return notes_in(session, label); });
 }
 
 std::vector<std::string> Vault::lot_keys() {

@@ -8,6 +8,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <vector>
 
 #include "hsm/connection.hpp"
 #include "hsm/health.hpp"
@@ -36,5 +37,8 @@ struct Vault::State {
   std::mutex left_mutex;
   std::set<std::string> left;
 };
+
+// The texts of the token's notes of this label.
+std::vector<Bytes> notes_in(pkcs11::Session& session, const std::string& label);
 
 }  // namespace mintmark

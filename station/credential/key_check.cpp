@@ -16,7 +16,7 @@ namespace mintmark {
 
 namespace {
 
-using PublicKey = std::shared_ptr<EVP_PKEY>;
+using PublicKey = std::unique_ptr<EVP_PKEY, decltype(&EVP_PKEY_free)>;
 
 // The whole input is one key, and a point is on its curve.
 PublicKey parse_public(View spki) {

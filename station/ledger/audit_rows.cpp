@@ -17,8 +17,6 @@ bool SeenRows::has(std::int64_t rowid) const {
   return at < seen_.size() && seen_[at];
 }
 
-static std::string said(const Json& entry, const char* key) { return entry.value(key, ""); }
-
 static Bytes bytes_in(const Json& entry, const char* key) {
   return from_hex(said(entry, key)).value_or(Bytes{});
 }

@@ -13,6 +13,9 @@
 
 namespace mintmark {
 
+// A text of an entry, empty where it has none of that name.
+inline std::string said(const Json& entry, const char* key) { return entry.value(key, ""); }
+
 // Rows that an entry has accounted for, by rowid. What is left over nobody journalled.
 class SeenRows {
  public:

@@ -9,16 +9,14 @@
 
 namespace mintmark {
 
-static std::string text_in(const Json& entry, const char* key) { return entry.value(key, ""); }
-
 void AuditRows::birth(const Json& e) {
-  bool good = seq_ == 0 && text_in(e, "ledger") == birth_->ledger &&
+  bool good = seq_ == 0 && said(e, "ledger") == birth_->ledger &&
               e.at("demo").get<bool>() == birth_->demo &&
-              text_in(e, "owner_key") == hex(birth_->owner_key) &&
-              text_in(e, "fingerprint_check") == hex(birth_->fingerprint_check) &&
-              text_in(e, "journal_key") == verifier_key(birth_->station, birth_->journal_key) &&
-              text_in(e, "ca_sha256") == (birth_->ca.empty() ? "" : hex(sha256(birth_->ca))) &&
-              text_in(e, "token") == birth_->token;
+              said(e, "owner_key") == hex(birth_->owner_key) &&
+              said(e, "fingerprint_check") == hex(birth_->fingerprint_check) &&
+              said(e, "journal_key") == verifier_key(birth_->station, birth_->journal_key) &&
+              said(e, "ca_sha256") == (birth_->ca.empty() ? "" : hex(sha256(birth_->ca))) &&
+              said(e, "token") == birth_->token;
   if (!good) throw differs("birth", birth_->station);
 }
 
@@ -26,7 +24,7 @@ void AuditRows::anchor(const Json& e) { anchor_ = e.at("kind"); }
 
 void AuditRows::spent(const Json& e) {
   for (const Json& value : e.at("values"))
-    row("spent", value.get<std::string>(), "kind = ? AND value = ? AND seq = ?", text_in(e, "kind"),
+    row("spent", value.get<std::string>(), "kind = ? AND value = ? AND seq = ?", said(e, "kind"),
         value.get<std::string>(), seq_);
 }
 
@@ -36,15 +34,14 @@ static bool is_signed(Reader& db, std::string_view sql, std::int64_t rowid, cons
   auto is = db.query(sql, rowid);
   if (!is.step()) return false;
   Bytes bytes = is.get<Bytes>(0), signature = is.get<Bytes>(1);
-  return hex(sha256(bytes)) == text_in(e, "sha256") &&
-         base64(signature) == text_in(e, "signature") &&
+  return hex(sha256(bytes)) == said(e, "sha256") && base64(signature) == said(e, "signature") &&
          ed25519_verify(owner_key, bytes, signature);
 }
 
 void AuditRows::order_accept(const Json& e) {
   std::string id = e.at("order");
   std::int64_t rowid = row("orders", id, "id = ? AND kind = ? AND accepted_by = ?", id,
-                           text_in(e, "kind"), text_in(e, "actor"));
+                           said(e, "kind"), said(e, "actor"));
   if (!is_signed(*db_, "SELECT bytes, signature FROM orders WHERE rowid = ?", rowid, e,
                  birth_->owner_key))
     throw differs("orders", id);
@@ -60,8 +57,8 @@ void AuditRows::check_pool(const std::string& lot, const Json& order, const std:
   if (it == order.end() || !it->is_array()) return;
   std::uint64_t start = 0;
   for (const Json& item : *it) {
-    std::string first = item.is_string() ? item.get<std::string>() : text_in(item, "first");
-    std::string last = item.is_string() ? first : text_in(item, "last");
+    std::string first = item.is_string() ? item.get<std::string>() : said(item, "first");
+    std::string last = item.is_string() ? first : said(item, "last");
     pools::Range range(first, last);
     auto count = kind == "serial" ? pools::count_serials(range) : pools::count_macs(range);
     row("pool", in_lot(lot, first),
@@ -80,7 +77,7 @@ void AuditRows::lot_open(const Json& e) {
   lot.quantity = e.at("quantity").get<std::int64_t>();
   lot.spares = e.at("spares").get<std::int64_t>();
   std::int64_t rowid = row("lot", id, "id = ? AND order_id = ? AND product_name = ?", id, lot.order,
-                           text_in(e.at("product"), "name"));
+                           said(e.at("product"), "name"));
   auto is = db_->query(
       "SELECT l.product_toml, o.bytes, l.serials_from_mes FROM lot l JOIN orders o ON o.id = "
       "l.order_id WHERE l.rowid = ?",
@@ -89,7 +86,7 @@ void AuditRows::lot_open(const Json& e) {
   bool good = order.is_object() && order.at("quantity") == lot.quantity &&
               order.at("spares") == lot.spares &&
               (order.at("serials") == "mes") == is.get<bool>(2) &&
-              hex(sha256(view(is.get<std::string>(0)))) == text_in(e.at("product"), "sha256");
+              hex(sha256(view(is.get<std::string>(0)))) == said(e.at("product"), "sha256");
   if (!good) throw differs("lot", id);
   check_pool(id, order, "serial");
   check_pool(id, order, "mac");
@@ -97,7 +94,7 @@ void AuditRows::lot_open(const Json& e) {
     std::string place = one.at("place");
     std::int64_t at = row("lot_template", in_lot(id, place), "lot = ? AND place = ?", id, place);
     auto zpl = db_->value<std::string>("SELECT zpl FROM lot_template WHERE rowid = ?", at);
-    if (hex(sha256(view(zpl.value_or("")))) != text_in(one, "sha256"))
+    if (hex(sha256(view(zpl.value_or("")))) != said(one, "sha256"))
       throw differs("lot_template", in_lot(id, place));
   }
 }
@@ -105,25 +102,25 @@ void AuditRows::lot_open(const Json& e) {
 void AuditRows::lot_state(const Json& e) {
   LotState& lot = lot_of(e);
   lot.state = type_ == "lot.pause" ? "paused" : type_ == "lot.resume" ? "open" : "closed";
-  if (type_ != "lot.close") lot.pause_code = type_ == "lot.pause" ? text_in(e, "code") : "";
+  if (type_ != "lot.close") lot.pause_code = type_ == "lot.pause" ? said(e, "code") : "";
 }
 
 void AuditRows::slot_pause(const Json& e) {
   if (type_ == "slot.pause")
-    paused_slots_.insert(text_in(e, "slot"));
+    paused_slots_.insert(said(e, "slot"));
   else
-    paused_slots_.erase(text_in(e, "slot"));
+    paused_slots_.erase(said(e, "slot"));
 }
 
 void AuditRows::station_stop(const Json& e) {
   if (type_ == "station.resume")
     stop_code_.clear();
   else if (stop_code_.empty())
-    stop_code_ = text_in(e, "code");
+    stop_code_ = said(e, "code");
 }
 
 void AuditRows::person(const Json& e) {
-  PersonState& person = people_[text_in(e, "name")];
+  PersonState& person = people_[said(e, "name")];
   if (type_ == "person.remove") {
     person.removed = true;
     return;
@@ -144,7 +141,7 @@ void AuditRows::roster_apply(const Json& e) {
   Json roster = Json::parse(bytes.value_or(Bytes{}), nullptr, false);
   officers_.clear();
   for (const Json& one : roster.at("officers"))
-    officers_.emplace_back(text_in(one, "name"), text_in(one, "credential"));
+    officers_.emplace_back(said(one, "name"), said(one, "credential"));
   auto named = [&](const std::string& name) {
     return std::any_of(officers_.begin(), officers_.end(),
                        [&](const auto& officer) { return officer.first == name; });
@@ -167,8 +164,8 @@ void AuditRows::act(const Json& e) {
         row("act", id,
             "id = ? AND kind = ? AND subject = ? AND reason = ? AND proposed_by = ? "
             "AND expires_at = ?",
-            id, text_in(e, "kind"), text_in(e, "subject"), text_in(e, "reason"),
-            text_in(e, "proposed_by"), text_in(e, "expires_at"));
+            id, said(e, "kind"), said(e, "subject"), said(e, "reason"), said(e, "proposed_by"),
+            said(e, "expires_at"));
     auto arguments = db_->value<std::string>("SELECT arguments FROM act WHERE rowid = ?", rowid);
     if (Json::parse(arguments.value_or(""), nullptr, false) != e.at("arguments"))
       throw differs("act", id);
@@ -178,7 +175,7 @@ void AuditRows::act(const Json& e) {
               : type_ == "act.done"  ? "done"
               : type_ == "act.fail"  ? "failed"
                                      : "withdrawn";
-  if (type_ == "act.confirm") act.confirmed_by = text_in(e, "confirmed_by");
+  if (type_ == "act.confirm") act.confirmed_by = said(e, "confirmed_by");
 }
 
 void AuditRows::signer_new(const Json& e) {
@@ -188,7 +185,7 @@ void AuditRows::signer_new(const Json& e) {
   Bytes key =
       db_->value<Bytes>("SELECT public FROM signer WHERE rowid = ?", rowid).value_or(Bytes{});
   std::string is = role == "journal" ? verifier_key(birth_->station, key) : base64(key);
-  if (is != text_in(e, "public")) throw differs("signer", role);
+  if (is != said(e, "public")) throw differs("signer", role);
 }
 
 void AuditRows::ca_install(const Json& e) {
@@ -205,8 +202,8 @@ void AuditRows::ca_install(const Json& e) {
 }
 
 void AuditRows::escrow_install(const Json& e) {
-  row("escrow_key", text_in(e, "spki"), "spki = ? AND since = ?",
-      from_base64(text_in(e, "spki")).value_or(Bytes{}), seq_);
+  row("escrow_key", said(e, "spki"), "spki = ? AND since = ?",
+      from_base64(said(e, "spki")).value_or(Bytes{}), seq_);
 }
 
 const std::map<std::string_view, AuditRows::Check>& AuditRows::checks() {

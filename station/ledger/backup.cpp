@@ -1,7 +1,5 @@
 #include "station/ledger/backup.hpp"
 
-#include <filesystem>
-
 #include "station/ledger/open.hpp"
 
 namespace mintmark {
@@ -16,11 +14,6 @@ void copy_pages(sqlite::Database& from, const std::string& copy) {
   int rc = sqlite3_backup_step(work, -1);
   sqlite3_backup_finish(work);
   if (rc != SQLITE_DONE) throw sqlite::fault(to.handle(), rc, "back up");
-}
-
-std::string must_be_file(const std::string& path) {
-  if (!std::filesystem::is_regular_file(path)) throw Fault("ledger.missing", {{"path", path}});
-  return path;
 }
 
 }  // namespace

@@ -31,6 +31,7 @@ static Json about_label(const Run& run, const ControlSymbol& symbol) {
 
 int begin_label(Transaction& db, const Actor& actor, const Run& run, const std::string& place,
                 const Digest& template_digest) {
+  rows::must_be_open(db, run);
   ControlSymbol symbol(run.serial, place, newest_attempt(db, run.serial, place) + 1);
   db.exec(
       "INSERT INTO label_attempt (serial, place, attempt, run, template, actor, at) "

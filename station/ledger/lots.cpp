@@ -36,9 +36,9 @@ static void must_have_clock(Reader& db, const Order& order) {
 }
 
 static void accept(Transaction& db, const Actor& actor, const Order& order) {
-  if (db.exists("SELECT 1 FROM orders WHERE id = ?", order.id))
+  if (db.exists("SELECT 1 FROM orders WHERE id = ?", order.id) ||
+      pools::is_spent(db, "order", order.id))
     throw Fault("order.used", {{"order", order.id}});
-  if (pools::is_spent(db, "order", order.id)) throw Fault("order.used", {{"order", order.id}});
   must_know_checkpoint(db, order);
   pools::must_be_unspent(db, order.serials, order.macs);
   db.exec(

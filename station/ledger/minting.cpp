@@ -242,6 +242,7 @@ std::optional<Bytes> certificate(Reader& db, const Run& run) {
 }
 
 void record_certificate(Transaction& db, const Run& run, const Bytes& der) {
+  rows::must_be_open(db, run);
   auto kept = certificate(db, run);
   if (kept && *kept == der) return;
   auto key =
@@ -258,6 +259,7 @@ void record_certificate(Transaction& db, const Run& run, const Bytes& der) {
 
 void record_second_certificate(Transaction& db, const Run& run, const std::string& profile,
                                const Bytes& der) {
+  rows::must_be_open(db, run);
   Json entry = rows::about(run);
   entry["profile"] = profile;
   entry["spki_sha256"] = hex(sha256(run.spki));

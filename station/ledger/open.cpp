@@ -166,12 +166,12 @@ void save_birth(Transaction& db, const Birth& birth) {
               {"token", birth.token}});
 }
 
-const std::string& must_exist(const std::string& path) {
+}  // namespace
+
+const std::string& must_be_file(const std::string& path) {
   if (!std::filesystem::is_regular_file(path)) throw Fault("ledger.missing", {{"path", path}});
   return path;
 }
-
-}  // namespace
 
 void make_ledger_file(const std::string& path) {
   int fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
@@ -216,7 +216,7 @@ void Ledger::create(const std::string& path, Birth birth) {
 }
 
 Ledger::Lock::Lock(const std::string& path)
-    : fd(::open((must_exist(path) + ".lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600)) {
+    : fd(::open((must_be_file(path) + ".lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600)) {
   if (fd < 0) throw Fault("ledger.failed", {{"reason", std::strerror(errno)}}, "lock " + path);
   if (::flock(fd, LOCK_EX | LOCK_NB) == 0) return;
   ::close(fd);

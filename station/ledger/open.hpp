@@ -7,6 +7,7 @@
 
 namespace mintmark {
 
+const std::string& must_be_file(const std::string& path);  // itself. Fault "ledger.missing".
 // A new and empty file of its owner's only. Fault "ledger.exists".
 void make_ledger_file(const std::string& path);
 void remove_ledger_files(const std::string& path);

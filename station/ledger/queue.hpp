@@ -31,6 +31,7 @@ struct Job {
   virtual void run(Scope& scope) = 0;
   std::exception_ptr error;
   std::function<void(std::exception_ptr)> done;
+  asio::any_io_executor home;  // where a coroutine waits for `done`; none for a thread that does
 };
 
 template <class Scope, class F>
@@ -112,10 +113,8 @@ class Queue {
       auto executor = asio::get_associated_executor(handler);
       auto guard = asio::make_work_guard(executor);
       auto held = std::make_shared<decltype(handler)>(std::move(handler));
-      waiting->done = [held, guard, executor](std::exception_ptr error) mutable {
-        asio::post(executor, [held = std::move(held), guard = std::move(guard),
-                              error = std::move(error)]() mutable { std::move (*held)(error); });
-      };
+      waiting->home = executor;
+      waiting->done = [held, guard](std::exception_ptr error) { std::move (*held)(error); };
       put(std::move(waiting));
     };
     return asio::async_initiate<const asio::use_awaitable_t<>&, void(std::exception_ptr)>(
@@ -149,14 +148,29 @@ class Queue {
   void loop() {
     for (Batch batch = take(); !batch.empty(); batch = take()) {
       serve_(batch);
-      for (std::shared_ptr<Job<Scope>>& job : batch) {
-        // The caller alone owns its closure and result from here on.
-        auto done = std::move(job->done);
-        std::exception_ptr error = job->error;
-        job.reset();
-        done(std::move(error));
-      }
+      answer(batch);
     }
+  }
+
+  // Coroutines of one executor are told in one turn of it: to wake it for each takes longer.
+  static void answer(Batch& batch) {
+    std::vector<std::pair<asio::any_io_executor, std::vector<std::function<void()>>>> turns;
+    for (std::shared_ptr<Job<Scope>>& job : batch) {
+      // The caller alone owns its closure and result from here on.
+      asio::any_io_executor home = std::move(job->home);
+      std::function<void()> tell = std::bind(std::move(job->done), job->error);
+      job.reset();
+      if (!home) {
+        tell();
+        continue;
+      }
+      if (turns.empty() || turns.back().first != home) turns.emplace_back(std::move(home), 0);
+      turns.back().second.push_back(std::move(tell));
+    }
+    for (auto& [home, tells] : turns)
+      asio::post(home, [tells = std::move(tells)] {
+        for (const auto& tell : tells) tell();
+      });
   }
 
   std::size_t most_;

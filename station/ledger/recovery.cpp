@@ -104,8 +104,7 @@ void end_runs(Transaction& db, const Actor& actor) {
 
 // The owner's next order says how many more there may be.
 void close_lots(Transaction& db, const Actor& actor) {
-  for (const Lot& lot : lots::list(db)) {
-    if (lot.state == "closed") continue;
+  for (const Lot& lot : lots::unfinished(db)) {
     lots::pause(db, actor, lot.id, kRecovered);
     lots::close(db, actor, lot.id);
   }

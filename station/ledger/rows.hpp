@@ -22,6 +22,9 @@ Json args(const Fault::Args& values);
 
 // After an UPDATE of one run: Fault "run.moved" if the caller's copy of it was old.
 void must_change(Transaction& db, const Run& run);
+// What is given out, is given by an open run: somebody may have ended it meanwhile. Fault
+// "run.moved".
+void must_be_open(Reader& db, const Run& run);
 
 // Burns every credential of the unit that is not burnt yet, in whatever run.
 void burn_unit(Transaction& db, const Actor& actor, std::int64_t unit, const std::string& reason);

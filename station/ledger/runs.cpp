@@ -98,6 +98,11 @@ void must_change(Transaction& db, const Run& run) {
   if (db.changes() != 1) throw Fault("run.moved", {{"run", run.id}});
 }
 
+void must_be_open(Reader& db, const Run& run) {
+  if (!db.exists("SELECT 1 FROM run WHERE id = ? AND ending IS NULL", run.id))
+    throw Fault("run.moved", {{"run", run.id}});
+}
+
 }  // namespace rows
 
 namespace runs {

@@ -131,6 +131,8 @@ Run commit_wrapped_key(Transaction& db, Run run, const Bytes& spki, const Sealed
 std::optional<SealedKey> wrapped_key(Reader& db, const Bytes& spki);
 void forget_wrapped_key(Transaction& db, const Run& run);
 
+// Fault "run.moved" where the run has ended meanwhile, here and below: whoever ended it denied the
+// certificates that it knew of.
 void record_certificate(Transaction& db, const Run& run, const Bytes& der);
 std::optional<Bytes> certificate(Reader& db, const Run& run);
 // A certificate from another profile for the run's key. The journal holds it whole.
@@ -175,7 +177,8 @@ Run end(Transaction& db, const Actor& actor, Run run, Ending ending, const std::
 Run fail_contact(Transaction& db, const Actor& actor, Run run, const std::string& code,
                  const Fault::Args& args, int max_attempts);
 
-// Label attempts: counted per serial and place for ever, recorded before sending.
+// Label attempts: counted per serial and place for ever, recorded before sending. Fault "run.moved"
+// where the run has ended meanwhile: its secrets may be burnt.
 int begin_label(Transaction& db, const Actor& actor, const Run& run, const std::string& place,
                 const Digest& template_digest);
 struct LabelState {

@@ -324,19 +324,16 @@ Task<bool> Line::Impl::sits_elsewhere(Bench& bench) {
               ending_of(passage->fault->code()) == Ending::retry;
   if (!there && (!seat->seated || lost)) co_return false;
 
-  auto hold = [&](Transaction& db) {
-    Standing standing = runs::standing(db, id);
-    if (standing.open)
-      runs::end(db, kStation, *standing.open, Ending::quarantine, "hwid.two_slots",
-                {{"slots", other->name() + ", " + bench.name()}});
-    runs::quarantine_unit(db, kStation, id, bench.name(), "hwid.two_slots");
-  };
-  co_await services_.ledger->transact(hold);
   Fault fault("hwid.two_slots", {{"slots", other->name() + ", " + bench.name()}});
-  if (passage && !passage->over) {
-    passage->doomed = fault;
-    passage->changed.notify();
-  }
+  auto hold = [&](Transaction& db) {
+    std::optional<Run> open = runs::standing(db, id).open;
+    if (open) runs::end(db, kStation, *open, Ending::quarantine, fault.code(), fault.args());
+    runs::quarantine_unit(db, kStation, id, bench.name(), fault.code());
+    return open ? open->id : "";
+  };
+  // Its run may be at neither slot: it waits for its label, and is not yet known to sit here again.
+  std::string run = co_await services_.ledger->transact(hold);
+  doom(run, fault);
   show(bench, "ended", fault.code(), fault.args());
   co_await refresh();
   co_return true;
@@ -373,6 +370,19 @@ Task<void> Line::Impl::run_passage(std::shared_ptr<Passage> passage) {
   co_await checkpoint_when_due();
 }
 
+// False where somebody ended it meanwhile. A run that the disk keeps from being resumed waits for
+// that by itself.
+Task<bool> Line::Impl::resume(Run& run) {
+  auto again = [&](Transaction& db) { return runs::resume(db, kStation, run, run.slot); };
+  std::optional<Fault> trouble;
+  try {
+    run = co_await services_.ledger->transact(again);
+  } catch (const Fault& f) {
+    trouble = f;
+  }
+  co_return !trouble || trouble->code() != "run.moved";
+}
+
 // Runs whose unit had left its slot when the station stopped: they wait for their labels.
 Task<void> Line::Impl::resume_labels() {
   auto look = [](Reader& db) { return runs::open_runs(db); };
@@ -382,6 +392,7 @@ Task<void> Line::Impl::resume_labels() {
     auto find = [&](Reader& db) { return lots::get(db, run.lot); };
     Lot lot = co_await services_.ledger->read(find);
     Product product = product_of(lot);
+    if (!co_await resume(run)) continue;
     auto passage = std::make_shared<Passage>(std::move(lot), std::move(product), std::move(run),
                                              nullptr, executor_);
     spawn(run_passage(passage), "label");

@@ -205,9 +205,9 @@ Task<void> Line::Impl::destroy_left_keys() {
   auto list = [&] { return services_.vault->lot_keys(); };
   std::vector<std::string> keys = co_await on(*services_.token_pool, list);
   std::set<std::string> opening = opening_;
-  auto look = [](Reader& db) { return lots::list(db); };
-  std::vector<Lot> all = co_await services_.ledger->read(look);
-  std::vector<std::string> stray = stray_keys(keys, std::move(opening), all);
+  auto look = [](Reader& db) { return lots::unfinished(db); };
+  std::vector<Lot> unfinished = co_await services_.ledger->read(look);
+  std::vector<std::string> stray = stray_keys(keys, std::move(opening), unfinished);
   auto destroy = [&] {
     for (const std::string& key : stray) services_.vault->destroy_lot_key(key);
   };
@@ -271,6 +271,14 @@ std::shared_ptr<Passage> Line::Impl::passage_of(const std::string& run) const {
   return nullptr;
 }
 
+// Its run was ended by somebody else.
+void Line::Impl::doom(const std::string& run, const Fault& fault) {
+  std::shared_ptr<Passage> passage = passage_of(run);
+  if (!passage) return;
+  passage->doomed = fault;
+  passage->changed.notify();
+}
+
 // How the label is tied to this unit: by the unit's own code, or by the slot while it sits there. A
 // code of another unit, or a slot with another one in it, is the mistake that this step exists to
 // catch.
@@ -315,7 +323,10 @@ Task<Json> Line::Impl::scan(Actor actor, std::string unit, std::string symbol_te
     co_await services_.ledger->transact(note);
     throw Fault(*fault);
   }
-  auto apply = [&](Transaction& db) { runs::apply_label(db, actor, *run, *symbol, bound_by); };
+  auto apply = [&](Transaction& db) {
+    if (runs::get(db, run->id).ending) throw Fault("scan.already", {{"serial", symbol->serial}});
+    runs::apply_label(db, actor, *run, *symbol, bound_by);
+  };
   co_await services_.ledger->transact(apply);
   auto look = [&](Reader& db) { return runs::labels(db, symbol->serial); };
   std::vector<runs::LabelState> labels = co_await services_.ledger->read(look);
@@ -338,6 +349,7 @@ Task<void> Line::Impl::void_label(Actor actor, std::string symbol_text, std::str
   auto act = [&](Transaction& db) {
     std::optional<Run> run = runs::by_serial(db, symbol->serial);
     if (!run) throw Fault("scan.unknown", {{"serial", symbol->serial}});
+    if (run->ending) throw Fault("run.ended", {{"run", run->id}});  // nothing would print another
     runs::void_label(db, actor, *run, *symbol, reason);
     return run->id;
   };
@@ -349,10 +361,7 @@ Task<void> Line::Impl::void_label(Actor actor, std::string symbol_text, std::str
 Task<void> Line::Impl::lose_label(Actor actor, std::string serial, std::string reason) {
   auto act = [&](Transaction& db) { return returns::lose_label(db, actor, serial, reason); };
   Run run = co_await services_.ledger->transact(act);
-  if (auto passage = passage_of(run.id)) {
-    passage->doomed.emplace("label.lost");
-    passage->changed.notify();
-  }
+  doom(run.id, Fault("label.lost"));
   co_await refresh();
 }
 
@@ -364,10 +373,7 @@ Task<void> Line::Impl::abandon(Actor actor, std::string id, std::string reason) 
     return runs::end(db, actor, run, Ending::abandoned, fault.code(), fault.args());
   };
   co_await services_.ledger->transact(act);
-  if (auto passage = passage_of(id)) {
-    passage->doomed = fault;
-    passage->changed.notify();
-  }
+  doom(id, fault);
   co_await refresh();
 }
 

@@ -68,6 +68,7 @@ class Line::Impl : public std::enable_shared_from_this<Line::Impl> {
   Task<void> watch_ledger();
   std::string binding(const Passage& passage, const std::string& unit) const;
   std::shared_ptr<Passage> passage_of(const std::string& run) const;
+  void doom(const std::string& run, const Fault& fault);
   const Product& product_of(const Lot& lot);
 
   // arrival.cpp
@@ -85,6 +86,7 @@ class Line::Impl : public std::enable_shared_from_this<Line::Impl> {
   Task<bool> sits_elsewhere(Bench& bench);
   Task<void> begin(Bench& bench, Lot lot, Product product, Run run, Bytes known_spki);
   Task<void> run_passage(std::shared_ptr<Passage> passage);
+  Task<bool> resume(Run& run);
   Task<void> resume_labels();
   Task<void> simulate_scan(std::shared_ptr<Passage> passage);
   void spawn(Task<void> task, const char* what);
@@ -99,6 +101,7 @@ class Line::Impl : public std::enable_shared_from_this<Line::Impl> {
   Event changed_;                                 // lots, slots, station: whoever waits looks again
   std::vector<Lot> lots_;                         // those that are not closed, as last counted
   bool refresh_due_ = false;
+  Clock::time_point refreshed_;
   Clock::duration refresh_took_{};
   std::set<std::string> opening_;            // keys of lots that the ledger does not know yet
   std::map<std::string, Product> products_;  // by lot, whose product never changes

@@ -3,9 +3,9 @@
 namespace mintmark {
 
 std::vector<std::string> stray_keys(const std::vector<std::string>& keys,
-                                    std::set<std::string> in_use, const std::vector<Lot>& lots) {
-  for (const Lot& lot : lots)
-    if (lot.state != "closed") in_use.insert(lot.seal_key);
+                                    std::set<std::string> in_use,
+                                    const std::vector<Lot>& unfinished) {
+  for (const Lot& lot : unfinished) in_use.insert(lot.seal_key);
   std::vector<std::string> out;
   for (const std::string& key : keys)
     if (!in_use.contains(key)) out.push_back(key);

@@ -66,6 +66,7 @@ struct Passage {
   std::optional<Fault> fault;   // why it ended, or was interrupted
   std::optional<Fault> doomed;  // somebody else found a reason to end this run
   std::optional<std::string> mac;  // that came with its serial; empty where the order gives none
+  std::vector<Credential> minted;  // its own, sealed; none before they are minted or looked up
   bool uncertain = false;          // a label may or may not have come out
   bool over = false;               // nothing of it goes on
   std::optional<Fault> waits_for;  // the end of what is in the station's own way: token, disk

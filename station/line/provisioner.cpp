@@ -50,6 +50,12 @@ static Run pass(Transaction& db, const Passage& p, Run run) {
   return noted(db, p, std::move(run));
 }
 
+static bool all_applied(const Product& product, const std::vector<runs::LabelState>& states) {
+  return states.size() == product.labels.size() &&
+         std::all_of(states.begin(), states.end(),
+                     [](const runs::LabelState& s) { return s.state == "applied"; });
+}
+
 // The step that comes next is known to have begun before any of it is done.
 Task<void> Provisioner::begin(Passage& p) {
   if (p.doomed) throw Fault(*p.doomed);
@@ -101,7 +107,12 @@ Task<void> Provisioner::take_step(Passage& p) {
   }
   Evidence evidence = co_await perform(p);
   if (p.doomed) throw Fault(*p.doomed);
-  auto next = [&](Transaction& db) { return step_on(db, p, p.run, evidence); };
+  // A label may have been voided since it was looked at: then the step goes on.
+  auto next = [&](Transaction& db) {
+    bool again =
+        p.run.next == Step::scan && !all_applied(p.product, runs::labels(db, p.run.serial));
+    return again ? p.run : step_on(db, p, p.run, evidence);
+  };
   p.run = co_await services_.ledger->transact(next);
 }
 
@@ -142,6 +153,7 @@ Task<void> Provisioner::reconcile(Passage& p) {
     return runs::go_back(db, kStation, run, Step::mint, "run nonce lost");
   };
   p.run = co_await services_.ledger->transact(again);
+  p.minted.clear();
 }
 
 Task<void> Provisioner::reserve(Passage& p) {
@@ -324,6 +336,7 @@ Task<void> Provisioner::print(Passage& p, std::string place) {
     return runs::begin_label(db, kStation, p.run, place, form.digest());
   };
   int attempt = co_await services_.ledger->transact(record);
+  if (p.doomed) throw Fault(*p.doomed);
   Template::Fields fields = {{"serial", p.run.serial},
                              {"control", ControlSymbol(p.run.serial, place, attempt).str()},
                              {"link", p.product.link_for(p.run.serial)},
@@ -346,9 +359,7 @@ Task<Evidence> Provisioner::scan(Passage& p) {
     if (p.doomed) throw Fault(*p.doomed);
     p.labels = co_await print_what_is_due(p);
     show_(p);
-    bool applied = std::all_of(p.labels.begin(), p.labels.end(),
-                               [](const runs::LabelState& s) { return s.state == "applied"; });
-    if (applied && p.labels.size() == p.product.labels.size()) break;
+    if (all_applied(p.product, p.labels)) break;
     co_await p.changed.wait_past(seen);
   }
   Evidence evidence;
@@ -362,11 +373,16 @@ Task<void> Provisioner::finish(Passage& p) {
   p.run = co_await services_.ledger->transact(ended);
 }
 
-// The ledger has its ending, from who doomed it.
-Task<void> Provisioner::end_as_doomed(Passage& p) {
-  auto look = [&](Transaction& db) { return noted(db, p, runs::get(db, p.run.id)); };
-  p.run = co_await services_.ledger->transact(look);
-  if (p.run.ending) p.fault = p.doomed ? *p.doomed : Fault(p.run.code);
+static Run close_run(Transaction& db, const Passage& p, const Fault& fault) {
+  Ending ending = ending_of(fault.code());
+  Run run = ending == Ending::retry
+                ? runs::fail_contact(db, kStation, p.run, fault.code(), fault.args(),
+                                     p.product.max_attempts)
+                : runs::end(db, kStation, p.run, ending, fault.code(), fault.args());
+  if (!pauses_lot(fault.code())) return run;
+  if (!p.product.reset.each) runs::hold_since_last_good(db, kStation, run);
+  lots::pause(db, kStation, p.lot.id, fault.code());
+  return run;
 }
 
 // One fault becomes one ending, a retry, or a stop of the station with the run left open.
@@ -377,26 +393,16 @@ Task<void> Provisioner::end(Passage& p, Fault fault) {
     co_await stop_station(std::move(fault));
     co_return;
   }
-  if (p.doomed || fault.code() == "run.moved") {
-    co_await end_as_doomed(p);
-    co_return;
-  }
-  if (is_stations_own(fault.code())) co_return;
-  Ending ending = ending_of(fault.code());
+  bool ended = p.doomed || fault.code() == "run.moved";  // the ledger has its ending already
+  if (!ended && is_stations_own(fault.code())) co_return;
   auto close = [&](Transaction& db) {
-    Run run = ending == Ending::retry
-                  ? runs::fail_contact(db, kStation, p.run, fault.code(), fault.args(),
-                                       p.product.max_attempts)
-                  : runs::end(db, kStation, p.run, ending, fault.code(), fault.args());
-    if (pauses_lot(fault.code())) {
-      if (!p.product.reset.each) runs::hold_since_last_good(db, kStation, run);
-      lots::pause(db, kStation, p.lot.id, fault.code());
-    }
-    return noted(db, p, std::move(run));
+    return noted(db, p, ended ? runs::get(db, p.run.id) : close_run(db, p, fault));
   };
   try {
     p.run = co_await services_.ledger->transact(close);
-    if (p.run.ending && p.run.code != fault.code()) {
+    if (p.run.ending && p.doomed) {
+      p.fault = *p.doomed;
+    } else if (p.run.ending && p.run.code != fault.code()) {
       Fault last(p.run.code, {{"code", fault.code()}});
       p.fault = last;
     }

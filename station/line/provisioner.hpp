@@ -32,8 +32,7 @@ class Provisioner {
   Task<bool> sit_out(Passage& p, Fault fault);
   Task<bool> sit_out_token(Passage& p, Fault fault);
   Task<bool> sit_out_disk(Passage& p, Fault fault);
-  Task<bool> wait_for_token(Passage& p, Fault fault);
-  Task<bool> wait_awhile(Passage& p, std::chrono::milliseconds time);
+  Task<bool> unless_gone(Passage& p, Task<bool> wait);
   Task<bool> resumed(Passage& p);
 
   Task<void> reconcile(Passage& p);
@@ -52,7 +51,6 @@ class Provisioner {
   Task<std::vector<runs::LabelState>> print_what_is_due(Passage& p);
   Task<void> open_session(Passage& p);
   Task<void> finish(Passage& p);
-  Task<void> end_as_doomed(Passage& p);
   Task<void> end(Passage& p, Fault fault);
 
   Services services_;

@@ -36,14 +36,15 @@ Task<void> RunSecrets::mint(Then then) {
 
 // False where one of the codes is taken: nothing is kept then.
 Task<bool> RunSecrets::mint_once(const Then& then, int redraws) {
-  std::string address = co_await mac();
-  auto count_mints = [&](Reader& db) { return runs::mints(db, p_.run); };
-  int mints = co_await services_.ledger->read(count_mints);
+  auto look = [&](Reader& db) { return std::pair(runs::mac(db, p_.run), runs::mints(db, p_.run)); };
+  std::pair<std::optional<std::string>, int> found = co_await services_.ledger->read(look);
+  p_.mac = found.first.value_or("");
+  int times = found.second;
   std::vector<Drawn> drawn;
   Bytes nonce;
   auto draw = [&] {
-    drawn = draw_credentials(*services_.vault, p_.product, p_.run, address,
-                             services_.ledger->birth().ledger, mints);
+    drawn = draw_credentials(*services_.vault, p_.product, p_.run, *p_.mac,
+                             services_.ledger->birth().ledger, times);
     nonce = services_.vault->random(16);
   };
   co_await on(*services_.token_pool, draw);
@@ -61,6 +62,7 @@ Task<bool> RunSecrets::mint_once(const Then& then, int redraws) {
     if (fault.code() != "mint.code_taken") throw;
     co_return false;
   }
+  p_.minted = std::move(credentials);
   co_await count(drawn);
   co_return true;
 }
@@ -114,16 +116,18 @@ Task<std::vector<Credential>> RunSecrets::sealed(const std::vector<Drawn>& drawn
   co_return out;
 }
 
+// Of a run that somebody ended nothing is given out any more: its secrets are burnt.
 Task<Secret> RunSecrets::opened(std::string name) {
+  if (p_.doomed) throw Fault(*p_.doomed);
   auto look = [&](Reader& db) { return runs::credentials(db, p_.run); };
-  std::vector<Credential> found = co_await services_.ledger->read(look);
-  auto mine = [&](const Credential& one) { return one.name == name; };
-  auto credential = std::find_if(found.begin(), found.end(), mine);
-  if (credential == found.end() || std::count_if(found.begin(), found.end(), mine) != 1)
-    throw Fault("ledger.failed", {{"what", "run seal of " + p_.run.id}});
+  if (p_.minted.empty()) p_.minted = co_await services_.ledger->read(look);
+  std::vector<Credential> mine = p_.minted;
+  std::erase_if(mine, [&](const Credential& one) { return one.name != name; });
+  if (mine.size() != 1) throw Fault("ledger.failed", {{"what", "run seal of " + p_.run.id}});
+  const Credential& sealed = mine.front();
   auto work = [&] {
-    return services_.vault->open(p_.lot.seal_key, credential->iv, associated_data(*credential),
-                                 credential->sealed);
+    return services_.vault->open(p_.lot.seal_key, sealed.iv, associated_data(sealed),
+                                 sealed.sealed);
   };
   co_return co_await on(*services_.token_pool, work);
 }

@@ -6,7 +6,9 @@ namespace mintmark {
 
 namespace {
 
-constexpr auto kAtOnce = std::chrono::milliseconds(50);  // for who looks
+// Between two refreshes: at once, for people; and where one took long, as when the reader was busy.
+constexpr auto kBetween = std::chrono::milliseconds(50);
+constexpr auto kLongest = std::chrono::seconds(2);
 
 Json or_null(const std::string& text) { return text.empty() ? Json() : Json(text); }
 
@@ -170,13 +172,17 @@ Task<void> Line::Impl::refresh() {
   while (!passes_.empty() && passes_.front() < hour_ago) passes_.pop_front();
   publish("station", station());
   changed_.notify();
-  refresh_took_ = Clock::now() - began;
+  refreshed_ = Clock::now();
+  refresh_took_ = refreshed_ - began;
 }
 
-// Once for all units that end meanwhile: to count a lot is to look at each of its runs.
+// Once for all units that end within a moment: to count a lot is to look at each of its runs.
 Task<void> Line::Impl::refresh_later() {
-  asio::steady_timer timer(executor_, std::max<Clock::duration>(kAtOnce, 20 * refresh_took_));
-  co_await timer.async_wait(asio::use_awaitable);
+  auto due = refreshed_ + std::clamp<Clock::duration>(20 * refresh_took_, kBetween, kLongest);
+  if (due > Clock::now()) {
+    asio::steady_timer timer(executor_, due);
+    co_await timer.async_wait(asio::use_awaitable);
+  }
   refresh_due_ = false;
   co_await refresh();
 }

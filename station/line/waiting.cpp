@@ -23,6 +23,13 @@ Task<void> until_doomed(Passage& p) {
   while (!p.doomed) co_await p.changed.wait_past(p.changed.count());
 }
 
+Task<bool> elapsed(std::chrono::milliseconds time) {
+  auto executor = co_await asio::this_coro::executor;
+  asio::steady_timer timer(executor, time);
+  co_await timer.async_wait(asio::use_awaitable);
+  co_return true;
+}
+
 }  // namespace
 
 // What is in the station's own way ends no run: the step is done again when it has gone, as it
@@ -42,7 +49,7 @@ Task<bool> Provisioner::sit_out_token(Passage& p, Fault fault) {
   }
   p.waits_for = fault;
   show_(p);
-  bool back = co_await wait_for_token(p, std::move(fault));
+  bool back = co_await unless_gone(p, services_.token->outlasts(std::move(fault)));
   p.waits_for.reset();
   p.token_refuses = !back && !services_.token->away();
   if (!back || p.doomed) co_return false;
@@ -57,7 +64,7 @@ Task<bool> Provisioner::sit_out_disk(Passage& p, Fault fault) {
   bool again = false;
   bool here = true;
   while (here && !again) {
-    here = co_await wait_awhile(p, kFirstTry * (1 << p.disk_tries));
+    here = co_await unless_gone(p, elapsed(kFirstTry * (1 << p.disk_tries)));
     p.disk_tries = std::min(p.disk_tries + 1, kDoublings);
     if (here) again = co_await resumed(p);
   }
@@ -65,18 +72,16 @@ Task<bool> Provisioner::sit_out_disk(Passage& p, Fault fault) {
   co_return again;
 }
 
-// False where the run is doomed, or the unit has left its slot.
-Task<bool> Provisioner::wait_awhile(Passage& p, std::chrono::milliseconds time) {
-  auto executor = co_await asio::this_coro::executor;
-  asio::steady_timer timer(executor, time);
+// What `wait` says, or false where the run is doomed or the unit has left its slot meanwhile:
+// nobody talks to it then, so its slot watches it.
+Task<bool> Provisioner::unless_gone(Passage& p, Task<bool> wait) {
   if (p.seat && p.seat->in_use) {
     Slot& slot = *p.seat->slot;
-    auto first =
-        co_await (timer.async_wait(asio::use_awaitable) || until_doomed(p) || slot.departure());
-    co_return first.index() == 0;
+    auto first = co_await (std::move(wait) || until_doomed(p) || slot.departure());
+    co_return first.index() == 0 && std::get<0>(first);
   }
-  auto first = co_await (timer.async_wait(asio::use_awaitable) || until_doomed(p));
-  co_return first.index() == 0;
+  auto first = co_await (std::move(wait) || until_doomed(p));
+  co_return first.index() == 0 && std::get<0>(first);
 }
 
 Task<bool> Provisioner::resumed(Passage& p) {
@@ -89,19 +94,6 @@ Task<bool> Provisioner::resumed(Passage& p) {
   }
   if (trouble) spdlog::error("run {} cannot go on: {}", p.run.id, trouble->what());
   co_return !trouble;
-}
-
-// Until the token is back, the run is doomed, or the unit has left the slot: nobody talks to it
-// meanwhile, so its slot watches it.
-Task<bool> Provisioner::wait_for_token(Passage& p, Fault fault) {
-  TokenWatch& token = *services_.token;
-  if (p.seat && p.seat->in_use) {
-    Slot& slot = *p.seat->slot;
-    auto first = co_await (token.outlasts(std::move(fault)) || until_doomed(p) || slot.departure());
-    co_return first.index() == 0 && std::get<0>(first);
-  }
-  auto first = co_await (token.outlasts(std::move(fault)) || until_doomed(p));
-  co_return first.index() == 0 && std::get<0>(first);
 }
 
 }  // namespace mintmark

@@ -101,11 +101,10 @@ void gather(Vault& vault, Ledger& ledger, const std::string& path, const Recover
   if (whole && out.lost.empty()) throw Fault("ledger.not_rolled_back");
 }
 
-void apply_roster(Transaction& db, const Birth& birth, const std::string& file,
-                  const std::string& by) {
+void apply_roster(Transaction& db, const Birth& birth, const std::string& file) {
   Roster roster =
       read_roster(view(read_text(file)), read_text(file + ".sig"), birth.owner_key, birth.station);
-  people::apply_roster(db, Actor(by), roster);
+  people::apply_roster(db, Actor("station"), roster);
 }
 
 void recover_ledger(const Context& context, const RecoverWords& words) {
@@ -123,14 +122,14 @@ void recover_ledger(const Context& context, const RecoverWords& words) {
   gather(vault, ledger, config.ledger(), words, recovery);
   std::uint64_t size = ledger.read_now([](Reader& db) { return journal_size(db); });
   ledger.transact_now([&](Transaction& db) {
-    if (!words.roster.empty()) apply_roster(db, ledger.birth(), words.roster, "station");
+    if (!words.roster.empty()) apply_roster(db, ledger.birth(), words.roster);
     recovery.first = officer_by(db, words.first);
     recovery.second = officer_by(db, words.second);
     recover(db, recovery);
   });
   use_signers(vault, ledger);
-  auto list = [](Reader& db) { return lots::list(db); };
-  std::vector<std::string> stray = stray_keys(vault.lot_keys(), {}, ledger.read_now(list));
+  std::vector<Lot> unfinished = ledger.read_now([](Reader& db) { return lots::unfinished(db); });
+  std::vector<std::string> stray = stray_keys(vault.lot_keys(), {}, unfinished);
   for (const std::string& key : stray) vault.destroy_lot_key(key);
   ledger.settle();
   anchor_from_here(vault, ledger);

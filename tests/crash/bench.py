@@ -79,11 +79,11 @@ class Bench:
         self.serve_to_the_end([unit])
         unit.pull()
 
-    def seat(self, stop=None):
+    def seat(self, stop=None, options=()):
         self.numbers += 1
         slot = self.station.slots[self.numbers % SLOTS]
         self.station.emptied(slot)
-        return StoppableUnit(self.station, slot, hardware(f"{self.name}-{self.numbers}"), stop)
+        return StoppableUnit(self.station, slot, hardware(f"{self.name}-{self.numbers}"), stop, options)
 
     def scan(self, pending):
         """The label in hand is scanned; one that did not come out, or only in part, is voided and comes again."""
@@ -98,7 +98,7 @@ class Bench:
                 self.counts["voids"] += 1
         except Problem as refused:   # a crash may have kept the answer from us, and not the act
             if refused.code not in ("scan.already", "scan.void", "ledger.duplicate"):
-                raise Broken(f"{pending['symbol']}: {refused}") from refused
+                raise Broken(f"labels_counted: {pending['symbol']}: {refused}") from refused
             return
         self.acknowledged.append((*wanted[:2], int(wanted[2]), "applied" if there else "void"))
 
@@ -259,14 +259,38 @@ class Bench:
         self.open_lot()
         return died
 
+    def waiting(self, unit):
+        """Its label, when it has come so far."""
+        find = lambda: [label for label in self.station.get("/slots")["pending"] if label["hardware"].endswith(unit.hardware)]
+        return self.station.wait(find, "a label to scan")[0]
+
+    def abandon(self, label):
+        self.station.post(f"/runs/{label['run']}/abandon", {"reason": "end of shift"})
+
+    def run_abandoned(self, stop):
+        """A lead gives up a unit that waits for its label elsewhere: what it was given is burnt."""
+        self.make_room(1)
+        unit = self.seat()
+        label = self.waiting(unit)
+        unit.pull()
+        self.station.emptied(unit.slot)
+        self.station.control.arm(stop)
+        before = self.counts["stops"]
+        given_up = lambda: self.station.get(f"/runs/{label['run']}")["ending"] or self.abandon(label)
+        while not self.answers(given_up):
+            self.must_be_ours()
+            self.restart()
+        self.settle([])
+        return self.counts["stops"] > before
+
     def load(self, stop, seconds):
         """Every slot has a unit, under way since different times; all is stopped at once."""
         self.make_room(SLOTS)
         self.station.control.arm(stop)
         units = []
         for _ in range(SLOTS):
-            units.append(self.seat())
-            self.serve(units, seconds / SLOTS)
+            if not self.answers(lambda: units.append(self.seat())) or not self.serve(units, seconds / SLOTS):
+                break
         if not stop and self.station.daemon.poll() is None:
             self.station.daemon.kill()
             self.station.daemon.wait()

@@ -67,6 +67,14 @@ class Faults(unittest.TestCase):
         bench.settle([unit])
         self.assertEqual(bench.station.get("/health")["status"], "ok")
 
+    def restarted(self, bench, unit):
+        """Killed and started again, it comes to its end with the unit."""
+        bench.station.daemon.kill()
+        bench.station.daemon.wait()
+        bench.restart()
+        bench.serve_to_the_end([unit])
+        bench.settle([unit])
+
     def test_a_ledger_that_cannot_be_written(self):
         bench, tried = self.bench("io"), 0
         counts = self.counts(bench)
@@ -107,11 +115,40 @@ class Faults(unittest.TestCase):
             while not bench.station.control.fired() and time.monotonic() < until:
                 bench.serve([unit], 0.1)
             self.assertTrue(bench.station.control.fired())
-            bench.station.daemon.kill()
-            bench.station.daemon.wait()
-            bench.restart()
-            bench.serve_to_the_end([unit])
-            bench.settle([unit])
+            self.restarted(bench, unit)
+
+    def test_given_up_while_the_disk_fails(self):
+        """The run's end is on the disk; that the slot has seen it end is not. The slot is free all the same."""
+        bench = self.bench("given-up")
+        bench.make_room(2)
+        unit = bench.seat(options=("--boot-ms", "2000"))
+        run = bench.station.wait(lambda: (lambda v: v["step"] == "prove" and v["run"])(self.view(bench, unit)),
+                                 "it to restart")
+        bench.station.control.arm(Stop("sync", 2, "fail", error=errno.EIO))
+        bench.abandon({"run": run})
+        view = bench.station.wait(lambda: (lambda v: v["state"] == "ended" and v)(self.view(bench, unit)), "it to end")
+        self.assertTrue(bench.station.control.fired())
+        self.assertEqual(view["code"], "run.abandoned")
+        bench.station.control.arm()
+        unit.pull()
+        bench.numbers -= 1   # the same slot again
+        other = bench.seat()
+        bench.serve_to_the_end([other])
+        bench.settle([other])
+
+    def test_a_label_that_may_have_come_out(self):
+        """Killed when the attempt is counted and nothing is printed yet: whoever has it in the hand is asked, or has not."""
+        bench = self.bench("uncertain")
+        bench.make_room(1)
+        bench.station.control.arm(Stop("label", 1, "before"))
+        unit = bench.seat()
+        self.assertFalse(bench.serve([unit]))
+        bench.must_be_ours()
+        bench.restart()
+        self.assertTrue(bench.waiting(unit)["uncertain"])
+        bench.serve_to_the_end([unit])
+        self.assertEqual(bench.counts["voids"], 1)
+        bench.settle([unit])
 
     def test_a_full_disk(self):
         disk = pathlib.Path(tempfile.mkdtemp(prefix="mintmark-disk-"))
@@ -162,11 +199,7 @@ class Faults(unittest.TestCase):
                 health = lambda: bench.station.get("/health").get("reason")
                 bench.station.wait(lambda: health() == "ledger.replaced", "health to say so")
                 os.rename(home / "aside", home / name)
-                bench.station.daemon.kill()
-                bench.station.daemon.wait()
-                bench.restart()
-                bench.serve_to_the_end([unit])
-                bench.settle([unit])
+                self.restarted(bench, unit)
 
     def test_a_token_that_is_full(self):
         bench = self.bench("token")

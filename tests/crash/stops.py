@@ -98,10 +98,10 @@ class StoppableStation(Station):
 class StoppableUnit(Unit):
     """A unit whose flash and line are under an object of their own."""
 
-    def __init__(self, station, slot, hardware, stop=None):
+    def __init__(self, station, slot, hardware, stop=None, options=()):
         self.control = Control(station.watch / f"unit-{hardware}")
         self.control.arm(stop)
-        super().__init__(station, slot, hardware)
+        super().__init__(station, slot, hardware, *options)
 
     def environment(self):
         return {**os.environ, "LD_PRELOAD": str(OBJECT), "MINTMARK_STOP": str(self.control.path),

@@ -14,6 +14,7 @@ import dataclasses
 import multiprocessing
 import os
 import random
+import signal
 import sys
 import time
 import traceback
@@ -49,13 +50,15 @@ class Trial:
 
 # --- what there is to stop at
 
+ENDING = (signal.SIGINT, signal.SIGTERM)
+
 # A step's end and the beginning of the next, or the pass; what only the ledger takes part in, and its end.
 SAME_COMMIT = ("step.begin", "run.end", "step.end reserve", "step.end mint")
 
 
 def boundaries(bench):
-    """How many of each kind one unit's passage, a start, and a lot's opening and closing have; and what a passage writes
-    into the journal."""
+    """How many of each kind one unit's passage, a start, a lot's opening and closing and a run that is given up have; and
+    what a passage writes into the journal."""
     found, control = {}, bench.station.control
     bench.pass_one()   # the first of a lot makes rows that no other makes
     control.arm()
@@ -73,6 +76,13 @@ def boundaries(bench):
     control.arm()
     bench.station.open_lot(**order)
     found["lot_opened"] = control.read()
+    unit = bench.seat()
+    label = bench.waiting(unit)
+    unit.pull()
+    bench.station.emptied(unit.slot)
+    control.arm()
+    bench.abandon(label)
+    found["run_abandoned"] = control.read()
     bench.station.daemon.kill()
     bench.station.daemon.wait()
     control.arm()
@@ -154,8 +164,9 @@ def every_way(found, random_stops):
 
 
 def other_scenes(found, chosen, most):
-    """A second stop while the station comes back; stops in the opening and the closing of a lot."""
-    for scene in ("start", "lot_opened", "lot_closed"):
+    """A second stop while the station comes back; stops in the opening and the closing of a lot, and when a run is given
+    up."""
+    for scene in ("start", "lot_opened", "lot_closed", "run_abandoned"):
         all_of = [Trial(scene, Stop(kind, n, how, cut, n)) for kind, count in found[scene]["counts"].items()
                   for n in range(1, count + 1) for how, cut in (("after", "none"), ("before", "some"))
                   if cut == "none" or kind != "token"]
@@ -210,7 +221,6 @@ def one_trial(bench, trial, report):
         report.kinds[(trial.stop or trial.unit_stop or Stop("random", 0)).kind] += fired
         return bench.numbers < UNITS_ON_A_BENCH
     report.tried += 1
-    print(f"violation {report.violations[-1]}", flush=True)
     return False
 
 
@@ -222,31 +232,49 @@ def retire(bench, report, keep=False):
         report.violations.append(f"at its end: {badly}")
 
 
-def work(name, trials, progress, results, until_broken):
+def work(name, trials, progress, results, enough, until_broken):
     """One of the processes: a bench after another, a trial after another."""
+    for number in ENDING:
+        signal.signal(number, lambda *_: None)   # it is told by `enough`; what it starts is not concerned
     bench, benches, report = None, 0, Report()
     for trial in iter(trials.get, None):
         if bench is None:
             benches += 1
             bench = Bench(f"{name}-{benches}")
-        broken = len(report.violations)
-        if not one_trial(bench, trial, report):
-            retire(bench, report, keep=len(report.violations) > broken and "MINTMARK_KEEP" in os.environ)
+        this = Report()
+        usable = one_trial(bench, trial, this)
+        if enough.is_set():   # what it found may be the interruption's doing: said, not counted
+            for violation in this.violations:
+                print(f"interrupted {violation}", flush=True)
+            break
+        if not usable:
+            retire(bench, this, keep=bool(this.violations) and "MINTMARK_KEEP" in os.environ)
             bench = None
         with progress.get_lock():
             progress.value += 1
+        for violation in this.violations:
+            print(f"found {violation}", flush=True)
+        report.add(this)
         if until_broken and report.violations:
             break
     if bench:
-        retire(bench, report)
+        last = Report()
+        retire(bench, last)
+        if enough.is_set():
+            last.violations.clear()
+        report.add(last)
     results.put(report)
 
 
 def sweep(trials, jobs, until_broken):
+    """Interrupted, it says what it has seen so far."""
     waiting, results, progress = multiprocessing.Queue(), multiprocessing.Queue(), multiprocessing.Value("i", 0)
+    enough = multiprocessing.Event()
+    for number in ENDING:
+        signal.signal(number, lambda *_: enough.set())
     for trial in trials + [None] * jobs:
         waiting.put(trial)
-    workers = [multiprocessing.Process(target=work, args=(str(n), waiting, progress, results, until_broken))
+    workers = [multiprocessing.Process(target=work, args=(str(n), waiting, progress, results, enough, until_broken))
                for n in range(jobs)]
     for worker in workers:
         worker.start()

@@ -244,19 +244,13 @@ class Rotation(unittest.TestCase):
             never = s.mintmark("--token-file", tokens["ada"], "hsm", "rotate", "fingerprint", "--reason", "r", check=False)
             self.assertIn("never", never.stderr)
             lot = s.open_lot()["lot"]
-            def passes(name):
-                unit = Unit(s, "1", hardware(name))
-                self.assertEqual(s.ended("1", hardware(name))["ending"], "passed")
-                unit.pull()
-                s.emptied("1")
-
             for name in ("before", "before-lost"):
-                passes(name)
+                s.passes(name)
             s.mintmark("export", s.dir / "before")
             for role in ("ca", "journal", "reopen", "label"):
                 rotate(role)
             for name in ("after", "after-lost"):
-                passes(name)
+                s.passes(name)
             s.stop()
             s.start()   # the ledger says which keys are in force
             lost = {s.sql("SELECT a.serial FROM admission a JOIN unit u ON u.id = a.unit WHERE u.hw = '"

@@ -6,7 +6,7 @@ import pathlib
 import time
 import unittest
 
-from station import Problem, Station, Unit, hardware
+from station import Problem, Station
 
 FAKE = next(pathlib.Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"))
 DAY = 86400
@@ -42,12 +42,6 @@ class Clock(unittest.TestCase):
             self.open()
         return refusal.exception.code
 
-    def passes(self, name):
-        unit = Unit(self.station, "1", hardware(name))
-        self.assertEqual(self.station.ended("1", hardware(name))["ending"], "passed")
-        unit.pull()
-        self.station.emptied("1")
-
     def entries(self):
         rows = self.station.sql("SELECT cast(bytes AS text) FROM journal ORDER BY seq")
         return [json.loads(row) for row in rows.splitlines()]
@@ -58,10 +52,10 @@ class Clock(unittest.TestCase):
         self.assertIn("verified", self.station.mintmark("verify", bundle, "--key", bundle / "checkpoint.vkey"))
 
     def test_a_clock_that_jumps_changes_no_order(self):
-        self.passes("before")
+        self.station.passes("before")
         for off, name in ((-2 * DAY, "back"), (3 * DAY, "forth"), (0, "again")):
             self.set(off)
-            self.passes(name)
+            self.station.passes(name)
         found = self.entries()
         self.assertEqual([entry["seq"] for entry in found], list(range(len(found))))
         served = [entry for entry in found if entry["boot"] == found[-1]["boot"]]
@@ -73,7 +67,7 @@ class Clock(unittest.TestCase):
 
     def test_a_clock_that_is_plainly_wrong_opens_no_lot(self):
         self.set(-2 * DAY)
-        self.passes("meanwhile")   # what was begun goes on
+        self.station.passes("meanwhile")   # what was begun goes on
         self.close()
         self.assertEqual(self.refused(), "clock.wrong")
         self.set(0)
@@ -81,7 +75,7 @@ class Clock(unittest.TestCase):
 
     def test_a_clock_that_was_wrong_before(self):
         self.set(3 * DAY)
-        self.passes("too late")
+        self.station.passes("too late")
         self.close()
         self.set(0)
         self.assertEqual(self.refused(), "clock.wrong")

@@ -122,14 +122,6 @@ class Credentials(unittest.TestCase):
     def lamp(self, edits=()):
         return self.product("matter-lamp.toml", "label-matter.zpl", edits)
 
-    def passes(self, name, model, *options):
-        unit = Unit(self.station, "1", hardware(name), *options, model=model)
-        view = self.station.ended("1", unit.hardware)
-        self.assertEqual(view["ending"], "passed", view)
-        unit.pull()
-        self.station.emptied("1")
-        return view["serial"]
-
     def ends(self, name, model, ending, code, *options):
         unit = Unit(self.station, "1", hardware(name), *options, model=model)
         view = self.station.ended("1", unit.hardware)
@@ -181,7 +173,7 @@ class Credentials(unittest.TestCase):
         self.station.open_lot(self.router())
         secrets, keys, codes = [], [], {}
         for name in ("one", "two", "three"):
-            serial = self.passes(name, "MESH-1")
+            serial = self.station.passes(name, model="MESH-1")["serial"]
             shown = self.label(serial)
             network = wifi(of_qr(shown, "WIFI:"))
             last4 = serial.replace("-", "")[-4:]
@@ -265,7 +257,7 @@ class Credentials(unittest.TestCase):
         self.station.open_lot(self.lamp())
         codes, shown_codes = [], {}
         for name in ("one", "two", "three"):
-            serial = self.passes(name, "LAMP-M")
+            serial = self.station.passes(name, model="LAMP-M")["serial"]
             shown = self.label(serial)
             shown_codes[serial] = [of_qr(shown, "MT:"), f"https://aurora.example/u/{serial}"]
             version, vendor, product, flow, discovery, discriminator, passcode = matter_qr(of_qr(shown, "MT:"))
@@ -287,7 +279,7 @@ class Credentials(unittest.TestCase):
 
     def test_passcodes_are_used_up(self):
         self.station.open_lot(self.lamp([("iterations = 10000", "iterations = 10000\nmost = 1")]))
-        self.passes("first", "LAMP-M")
+        self.station.passes("first", model="LAMP-M")
         self.ends("second", "LAMP-M", "rework", "mint.codes_spent")
         self.assertEqual(self.classes(3), ["matter-passcode|1|1"])
 

@@ -8,7 +8,7 @@ import subprocess
 import unittest
 
 from ledger_test import refusal
-from station import ROOT, Station, Unit, hardware
+from station import ROOT, Station
 
 SERVICE = ROOT / "deploy/systemd/mintmarkd.service"
 
@@ -53,12 +53,6 @@ class Daemon(unittest.TestCase):
         self.station = Station(slots=1)
         self.addCleanup(self.station.close)
 
-    def passes(self, name):
-        unit = Unit(self.station, "1", hardware(name))
-        self.assertEqual(self.station.ended("1", hardware(name))["ending"], "passed")
-        unit.pull()
-        self.station.emptied("1")
-
     def test_it_tells_its_manager_that_it_lives(self):
         manager = Manager(self.station, 400_000)
         self.addCleanup(manager.socket.close)
@@ -89,7 +83,7 @@ class Daemon(unittest.TestCase):
         (other.dir / "mintmarkd.log").touch()
         other.config.write_text(other.config.read_text().replace(f":{other.port}", f":{self.station.port}"))
         self.assertIn("[http.listen", refusal(other))
-        self.passes("beside")
+        self.station.passes("beside")
 
     def test_a_lock_does_not_outlive_its_daemon(self):
         self.station.start()
@@ -98,7 +92,7 @@ class Daemon(unittest.TestCase):
         self.station.daemon.wait()
         self.assertTrue((self.station.dir / "mintmark.sock").exists(), "left behind")
         self.station.start()
-        self.passes("after")
+        self.station.passes("after")
 
 
 if __name__ == "__main__":

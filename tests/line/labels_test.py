@@ -59,6 +59,33 @@ class Labels(unittest.TestCase):
         self.assertTrue(self.scan("SLOT:1", again["symbol"])["done"])
         self.station.wait(lambda: self.ending(pending["run"]) == "passed", "the run to pass")
 
+    def test_no_label_of_a_unit_that_passed_is_void(self):
+        _, pending = self.at_the_scan("passed")
+        self.scan("SLOT:1", pending["symbol"])
+        self.station.wait(lambda: self.ending(pending["run"]) == "passed", "the run to pass")
+        with self.assertRaises(Problem) as caught:
+            self.station.post("/labels/void", {"symbol": pending["symbol"], "reason": "smeared"})
+        self.assertEqual(caught.exception.code, "run.ended")
+        self.assertEqual(self.station.sql("SELECT event FROM label_event"), "applied")
+
+    def test_a_twin_ends_the_run_that_waits_for_its_label(self):
+        """Its unit sits again, in a slot that stands still, where nobody has met it yet."""
+        for n in range(3):
+            old = Unit(self.station, "2", hardware(f"old{n}"), "--misbehave", "old-firmware")
+            self.station.ended("2", old.hardware)
+            old.pull()
+            self.station.emptied("2")
+        unit, pending = self.at_the_scan("one", "1")
+        unit.pull()
+        self.station.emptied("1")
+        unit.insert("2")
+        self.station.wait(lambda: self.station.slot("2")["state"] == "paused", "the unit to sit there")
+        Unit(self.station, "1", unit.hardware, flash="twin")
+        view = self.station.ended("1", unit.hardware)
+        self.assertEqual((view["ending"], view["code"]), ("quarantine", "hwid.two_slots"))
+        self.assertEqual(self.ending(pending["run"]), "quarantine")
+        self.station.wait(lambda: not self.station.get("/slots")["pending"], "its label to be waited for no more")
+
     def test_a_lot_with_open_runs_stays_open_until_a_lead_abandons_them(self):
         unit, pending = self.at_the_scan("left")
         with self.assertRaises(Problem) as caught:

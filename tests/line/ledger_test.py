@@ -29,12 +29,6 @@ class LedgerFiles(unittest.TestCase):
         self.addCleanup(self.station.close)
         self.station.start()
 
-    def passes(self, name, ending="passed"):
-        unit = Unit(self.station, "1", hardware(name))
-        self.assertEqual(self.station.ended("1", hardware(name))["ending"], ending)
-        unit.pull()
-        self.station.emptied("1")
-
     def keep(self, folder, files=("ledger.db",)):
         kept = self.station.dir / folder
         kept.mkdir()
@@ -70,12 +64,12 @@ class LedgerFiles(unittest.TestCase):
         self.assertEqual([e["kind"] for e in self.entries("ledger.anchor")], ["token"])
         self.assertIn("\nanchor: a checkpoint of ", s.mintmark("hsm", "show"))
         s.open_lot()
-        self.passes("first")
+        self.station.passes("first")
         s.stop()
         alone, beside = self.keep("alone"), self.keep("beside", FILES)
         pc = self.keep("pc", FILES + ("token",))
         s.start()
-        self.passes("second")
+        self.station.passes("second")
         s.mintmark("export", s.dir / "seen")
         objects = self.tokens()
         for _ in range(3):
@@ -109,12 +103,12 @@ class LedgerFiles(unittest.TestCase):
         s.start()
         self.assertEqual(self.entries("ledger.recover")[0]["checkpoint"], (s.dir / "seen" / "checkpoint").read_text())
         s.open_lot(serials=["SN-9001", "SN-9002"])
-        self.passes("new")
+        self.station.passes("new")
 
     def test_a_ledger_that_goes_while_it_is_open(self):
         s = self.station
         s.open_lot()
-        self.passes("first")
+        self.station.passes("first")
         kept = self.keep("kept")
         for how in ("deleted", "replaced", "written into"):
             with self.subTest(how):
@@ -137,12 +131,12 @@ class LedgerFiles(unittest.TestCase):
                 away.rename(path)
                 s.start()
                 self.assertEqual(s.get("/health")["status"], "ok")
-                self.passes("after " + how)
+                self.station.passes("after " + how)
 
     def test_rows_changed_by_hand_are_named(self):
         s = self.station
         s.open_lot()
-        self.passes("first")
+        self.station.passes("first")
         s.stop()
         whole = self.keep("whole", FILES)
         triggers = subprocess.run(["sqlite3", s.dir / "ledger.db", "SELECT name || char(9) || replace(sql, char(10), ' ') "
@@ -176,7 +170,7 @@ class LedgerFiles(unittest.TestCase):
         s = self.station
         ada, ben = (appoint(s, "ada", "ben")[n] for n in ("ada", "ben"))
         lot = s.open_lot()["lot"]
-        self.passes("before")
+        self.station.passes("before")
         backup = s.dir / "backup.db"
         said = s.mintmark("ledger", "backup", backup)   # the line runs
         self.assertIn("rows: ", said)
@@ -184,7 +178,7 @@ class LedgerFiles(unittest.TestCase):
         self.assertNotEqual(s.mintmark("ledger", "backup", backup, check=False).returncode, 0, "never over another")
         s.mintmark("ledger", "verify", backup)
         s.mintmark("ledger", "verify")
-        self.passes("after the backup")
+        self.station.passes("after the backup")
         lost = s.sql("SELECT hex(value) FROM fingerprint WHERE class='password'").split()
         used = s.sql("SELECT serial FROM admission ORDER BY id").split()
         s.mintmark("export", s.dir / "export")
@@ -215,7 +209,7 @@ class LedgerFiles(unittest.TestCase):
             s.open_lot()
         self.assertEqual(caught.exception.code, "order.serials_spent")
         s.open_lot(serials=[{"first": "SN-1001", "last": "SN-1100"}])
-        self.passes("new")
+        self.station.passes("new")
         # What the lost part gave out is known, and the unit that got it does not come back by itself.
         spent = s.sql("SELECT upper(substr(value, 3)) FROM spent WHERE kind='fingerprint'").split()
         known = s.sql("SELECT hex(value) FROM fingerprint").split()

@@ -72,13 +72,11 @@ struct Rich {
       runs::quarantine_unit(db, self(), HardwareId("emmc-cid", "aa02"), "s1", "hwid.cannot_sign");
     });
     act("unit.release", "emmc-cid:aa02", &returns::release);
-    mintmark::Run open = station.begin(lot, "aa03");
-    open = station.write([&](Transaction& db) { return runs::admit(db, open); });
-    open = station.step(open);
+    mintmark::Run open = station.enrolled(lot, "aa03");
     station.write([&](Transaction& db) {
       runs::burn_decoy(db, open, "password", 0, random_digest());
       runs::void_label(db, alice(), first, ControlSymbol(first.serial, "device", 1), "torn");
-      runs::record_second_certificate(db, first, "matter", {0x30, 0x00});
+      runs::record_second_certificate(db, open, "matter", {0x30, 0x00});
       signers::add(db, alice(), "label", Bytes(32, 7));
       escrow::install(db, alice(), Bytes(91, 4));
       lots::stop_issuing(db, self(), "rng.broken", "stuck");

@@ -202,7 +202,7 @@ TEST_F(ReturnsTest, WhoseKeyItIsDecidesTheReason) {
 }
 
 TEST_F(ReturnsTest, CertificatesBesideTheFirstAreDeniedWithIt) {
-  mintmark::Run run = station.pass(lot, "aa01");
+  mintmark::Run run = station.enrolled(lot, "aa01");
   Bytes second = station.ca.issue(run.serial), third = station.ca.issue(run.serial);
   station.write([&](Transaction& db) {
     runs::record_second_certificate(db, run, "cloud", second);
@@ -224,7 +224,8 @@ TEST_F(ReturnsTest, CertificatesBesideTheFirstAreDeniedWithIt) {
 }
 
 TEST_F(ReturnsTest, WhatAnOlderStationLeftBesideADeniedOneIsDeniedAtTheStart) {
-  mintmark::Run run = station.pass(lot, "aa01"), good = station.pass(lot, "aa02");
+  mintmark::Run run = station.enrolled(lot, "aa01");
+  mintmark::Run good = station.enrolled(lot, "aa02");
   quarantine("aa01", "hwid.cannot_sign");
   Bytes beside = station.ca.issue(run.serial);
   station.write([&](Transaction& db) {

@@ -190,6 +190,23 @@ TEST_F(RunTest, OneKeyForAHardwareIdOneHardwareIdForAKey) {
       "ledger.duplicate");
 }
 
+TEST_F(RunTest, ARunThatSomebodyEndedGivesNothingOut) {
+  R run = commit(admitted("aa01"), random_bytes(91));
+  Bytes der = station.ca.issue(run.serial);
+  end(run, Ending::quarantine, "hwid.two_slots");
+  auto refused = [&](auto give) { return fault_of([&] { write(give); }); };
+  EXPECT_EQ(refused([&](Transaction& db) { runs::record_certificate(db, run, der); }), "run.moved");
+  EXPECT_EQ(
+      refused([&](Transaction& db) { runs::record_second_certificate(db, run, "network", der); }),
+      "run.moved");
+  EXPECT_EQ(
+      refused([&](Transaction& db) { runs::begin_label(db, self(), run, "device", Digest{}); }),
+      "run.moved");
+  EXPECT_EQ(count("SELECT (SELECT count(*) FROM certificate) + (SELECT count(*) FROM "
+                  "second_certificate) + (SELECT count(*) FROM label_attempt)"),
+            0);
+}
+
 TEST_F(RunTest, ADuplicateSecretUndoesTheMint) {
   Credential secret = password();
   R one = mint(station.step(admitted("aa01")), {secret});

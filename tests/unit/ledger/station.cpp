@@ -268,7 +268,7 @@ Credential password() {
   return out;
 }
 
-Run Station::pass(const std::string& lot, const std::string& hw, StepResult reset) {
+Run Station::enrolled(const std::string& lot, const std::string& hw) {
   Run run = begin(lot, hw);
   run = write([&](Transaction& db) { return runs::admit(db, run); });
   run = step(run);  // reserve
@@ -276,7 +276,11 @@ Run Station::pass(const std::string& lot, const std::string& hw, StepResult rese
   run = write([&](Transaction& db) { return runs::commit_key(db, run, spki, sha256(spki)); });
   Bytes der = ca.issue(run.serial);
   write([&](Transaction& db) { runs::record_certificate(db, run, der); });
-  run = step(run);  // enrol
+  return run;
+}
+
+Run Station::pass(const std::string& lot, const std::string& hw, StepResult reset) {
+  Run run = step(enrolled(lot, hw));
   Credential secret = password();
   run = write([&](Transaction& db) {
     secret.iv = runs::next_iv(db, lot);

@@ -104,6 +104,7 @@ struct Station {
   Run begin(const std::string& lot, const std::string& hw, const std::string& slot = "s1");
   Run step(Run run, const Evidence& evidence = {});  // intend and complete
   // A whole passage; ends passed. `reset` is the result of the reset check.
+  Run enrolled(const std::string& lot, const std::string& hw);  // certified, at the step's end
   Run pass(const std::string& lot, const std::string& hw, StepResult reset = StepResult::proven);
   std::vector<Json> entries();
   std::vector<std::string> types();
