@@ -111,6 +111,12 @@ Secret read_label(const std::string& path) {
   return out;
 }
 
+// One that passed has all its labels on it; any other that has ended gets none.
+void must_be_scanned(const Run& run) {
+  if (run.ending == Ending::passed) throw Fault("scan.already", {{"serial", run.serial}});
+  if (run.ending) throw Fault("run.ended", {{"run", run.id}});
+}
+
 // While a lot's key is made and the ledger does not know it yet.
 class Opening {
  public:
@@ -294,8 +300,11 @@ std::string Line::Impl::binding(const Passage& passage, const std::string& unit)
   for (const Bench& bench : benches_) {
     if (bench.name() != name) continue;
     if (!bench.seat || !bench.seat->seated) throw Fault("scan.not_seated", {{"slot", name}});
-    if (bench.seat != passage.seat)
-      throw Fault("scan.other_unit", {{"serial", passage.run.serial}});
+    if (bench.seat != passage.seat) {
+      bool comes_back = bench.seat->in_use && bench.seat->who.hardware_id == id;
+      throw Fault(comes_back ? "scan.not_met" : "scan.other_unit",
+                  {{"serial", passage.run.serial}});
+    }
     return "slot " + name;
   }
   throw Fault("scan.unit_unknown", {{"serial", passage.run.serial}});
@@ -307,6 +316,7 @@ Task<Json> Line::Impl::scan(Actor actor, std::string unit, std::string symbol_te
   auto find = [&](Reader& db) { return runs::by_serial(db, symbol->serial); };
   std::optional<Run> run = co_await services_.ledger->read(find);
   if (!run) throw Fault("scan.unknown", {{"serial", symbol->serial}});
+  must_be_scanned(*run);
   std::shared_ptr<Passage> passage = passage_of(run->id);
   if (!passage) throw Fault("scan.already", {{"serial", symbol->serial}});
   std::optional<Fault> fault;
@@ -324,7 +334,7 @@ Task<Json> Line::Impl::scan(Actor actor, std::string unit, std::string symbol_te
     throw Fault(*fault);
   }
   auto apply = [&](Transaction& db) {
-    if (runs::get(db, run->id).ending) throw Fault("scan.already", {{"serial", symbol->serial}});
+    must_be_scanned(runs::get(db, run->id));
     runs::apply_label(db, actor, *run, *symbol, bound_by);
   };
   co_await services_.ledger->transact(apply);

@@ -95,6 +95,7 @@ Task<void> Enrolment::certify_own() {
   p_.run = co_await services_.ledger->transact(commit);
   Bytes issued = co_await certificates();
   Bytes reopen = co_await reopen_key();
+  p_.must_go_on();
   must(co_await p_.unit().store_certificate(issued, reopen), "store certificate");
   p_.known_spki = p_.run.spki;
   p_.seat->who.certified = true;
@@ -178,6 +179,7 @@ Task<void> Enrolment::certify_wrapped() {
     delivery = co_await make_wrapped(static_spki);
   Bytes issued = co_await certificates();
   Bytes reopen = co_await reopen_key();
+  p_.must_go_on();
   UnitError stored = co_await p_.unit().store_key(std::move(delivery), issued, reopen);
   if (stored == UnitError::bad_key || stored == UnitError::mismatch)
     throw Fault("identity.unwrap_failed", {{"error", std::string(word(stored))}});

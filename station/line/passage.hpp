@@ -2,6 +2,7 @@
 #pragma once
 
 #include <boost/asio/steady_timer.hpp>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -67,17 +68,22 @@ struct Passage {
   std::optional<Fault> doomed;  // somebody else found a reason to end this run
   std::optional<std::string> mac;  // that came with its serial; empty where the order gives none
   std::vector<Credential> minted;  // its own, sealed; none before they are minted or looked up
-  bool uncertain = false;          // a label may or may not have come out
+  // By place: the attempt whose label may or may not have come out.
+  std::map<std::string, int> uncertain;
   bool over = false;               // nothing of it goes on
   std::optional<Fault> waits_for;  // the end of what is in the station's own way: token, disk
   int disk_tries = 0;              // since a step was done
   bool token_refuses = false;      // it is there, and kept saying no: not worth another wait
   bool let_in = false;             // by a right password: tries in a row end with the next commit
-  int steps_done = 0;
+  int steps_done = 0;              // at the slot
   std::vector<runs::LabelState> labels;  // as last read from the ledger
 
   Protocol& unit() { return seat->unit(); }
   const HardwareId& hardware_id() const { return run.hardware_id; }
+  // Of a run that somebody ended nothing is given out any more.
+  void must_go_on() const {
+    if (doomed) throw Fault(*doomed);
+  }
 };
 
 }  // namespace mintmark

@@ -58,7 +58,7 @@ static bool all_applied(const Product& product, const std::vector<runs::LabelSta
 
 // The step that comes next is known to have begun before any of it is done.
 Task<void> Provisioner::begin(Passage& p) {
-  if (p.doomed) throw Fault(*p.doomed);
+  p.must_go_on();
   if (p.run.next == Step::done || (p.run.begun && !p.run.interrupted)) co_return;
   if (p.run.interrupted) co_await reconcile(p);
   auto intend = [&](Transaction& db) { return runs::intend(db, kStation, p.run); };
@@ -72,8 +72,9 @@ Task<std::optional<Fault>> Provisioner::go_on(Passage& p) {
     co_await begin(p);
     while (p.run.next != Step::done) {
       show_(p);
+      bool at_the_slot = needs_unit(p.run.next);
       co_await take_step(p);
-      ++p.steps_done;
+      if (at_the_slot) ++p.steps_done;
       p.disk_tries = 0;
       p.let_in = false;
       if (p.seat && !needs_unit(p.run.next)) p.seat->free();
@@ -106,7 +107,7 @@ Task<void> Provisioner::take_step(Passage& p) {
     co_return;
   }
   Evidence evidence = co_await perform(p);
-  if (p.doomed) throw Fault(*p.doomed);
+  p.must_go_on();
   // A label may have been voided since it was looked at: then the step goes on.
   auto next = [&](Transaction& db) {
     bool again =
@@ -286,13 +287,15 @@ Task<Evidence> Provisioner::lock(Passage& p) {
 Task<Evidence> Provisioner::label(Passage& p) {
   // A label that may or may not have come out is not printed again: the operator looks.
   if (p.run.interrupted) {
-    auto look = [&](Reader& db) { return !runs::labels(db, p.run.serial).empty(); };
-    p.uncertain = co_await services_.ledger->read(look);
+    auto look = [&](Reader& db) { return runs::labels(db, p.run.serial); };
+    std::vector<runs::LabelState> states = co_await services_.ledger->read(look);
+    for (const runs::LabelState& label : states)
+      if (label.state == "sent") p.uncertain[label.place] = label.attempt;
   }
   co_await print_what_is_due(p);
   Evidence evidence;
   evidence.facts["sent"] = true;  // that it came out is the scan's to show
-  evidence.facts["uncertain"] = p.uncertain;
+  evidence.facts["uncertain"] = !p.uncertain.empty();
   co_return evidence;
 }
 
@@ -322,7 +325,7 @@ Task<void> Provisioner::print(Passage& p, std::string place) {
   for (Readiness sink = services_.sink->ready(); !sink.ok(); sink = services_.sink->ready()) {
     spdlog::warn("label of {}: {} {}", p.run.serial, sink.code, sink.reason);
     co_await p.changed.wait_past(p.changed.count(), std::chrono::seconds(2));
-    if (p.doomed) throw Fault(*p.doomed);
+    p.must_go_on();
   }
   auto zpl = std::find_if(p.lot.templates.begin(), p.lot.templates.end(),
                           [&](const auto& entry) { return entry.first == place; });
@@ -336,7 +339,7 @@ Task<void> Provisioner::print(Passage& p, std::string place) {
     return runs::begin_label(db, kStation, p.run, place, form.digest());
   };
   int attempt = co_await services_.ledger->transact(record);
-  if (p.doomed) throw Fault(*p.doomed);
+  p.must_go_on();
   Template::Fields fields = {{"serial", p.run.serial},
                              {"control", ControlSymbol(p.run.serial, place, attempt).str()},
                              {"link", p.product.link_for(p.run.serial)},
@@ -356,7 +359,7 @@ Task<void> Provisioner::print(Passage& p, std::string place) {
 Task<Evidence> Provisioner::scan(Passage& p) {
   for (;;) {
     std::uint64_t seen = p.changed.count();
-    if (p.doomed) throw Fault(*p.doomed);
+    p.must_go_on();
     p.labels = co_await print_what_is_due(p);
     show_(p);
     if (all_applied(p.product, p.labels)) break;
@@ -373,16 +376,29 @@ Task<void> Provisioner::finish(Passage& p) {
   p.run = co_await services_.ledger->transact(ended);
 }
 
+// Somebody may have ended the run meanwhile: his ending stands, and what was found in this unit or
+// its kind is held all the same.
 static Run close_run(Transaction& db, const Passage& p, const Fault& fault) {
-  Ending ending = ending_of(fault.code());
-  Run run = ending == Ending::retry
-                ? runs::fail_contact(db, kStation, p.run, fault.code(), fault.args(),
-                                     p.product.max_attempts)
-                : runs::end(db, kStation, p.run, ending, fault.code(), fault.args());
-  if (!pauses_lot(fault.code())) return run;
+  Run run = runs::get(db, p.run.id);
+  const std::string& code = fault.code();
+  Ending ending = ending_of(code);
+  if (run.ending && ending == Ending::quarantine)
+    runs::quarantine_unit(db, kStation, p.hardware_id(), run.slot, code);
+  else if (!run.ending && ending == Ending::retry)
+    run = runs::fail_contact(db, kStation, run, code, fault.args(), p.product.max_attempts);
+  else if (!run.ending)
+    run = runs::end(db, kStation, run, ending, code, fault.args());
+  if (!pauses_lot(code)) return run;
   if (!p.product.reset.each) runs::hold_since_last_good(db, kStation, run);
-  lots::pause(db, kStation, p.lot.id, fault.code());
+  lots::pause(db, kStation, p.lot.id, code);
   return run;
+}
+
+// That somebody else ended the run, or that the station itself is in the way, says nothing of the
+// unit.
+static bool is_found(const Passage& p, const Fault& fault) {
+  bool told = p.doomed && p.doomed->code() == fault.code();
+  return !told && fault.code() != "run.moved" && !is_stations_own(fault.code());
 }
 
 // One fault becomes one ending, a retry, or a stop of the station with the run left open.
@@ -393,22 +409,22 @@ Task<void> Provisioner::end(Passage& p, Fault fault) {
     co_await stop_station(std::move(fault));
     co_return;
   }
+  bool found = is_found(p, fault);
   bool ended = p.doomed || fault.code() == "run.moved";  // the ledger has its ending already
-  if (!ended && is_stations_own(fault.code())) co_return;
+  if (!found && !ended) co_return;
   auto close = [&](Transaction& db) {
-    return noted(db, p, ended ? runs::get(db, p.run.id) : close_run(db, p, fault));
+    return noted(db, p, found ? close_run(db, p, fault) : runs::get(db, p.run.id));
   };
   try {
     p.run = co_await services_.ledger->transact(close);
-    if (p.run.ending && p.doomed) {
-      p.fault = *p.doomed;
-    } else if (p.run.ending && p.run.code != fault.code()) {
+    if (p.run.ending && p.run.code != fault.code()) {
       Fault last(p.run.code, {{"code", fault.code()}});
       p.fault = last;
     }
   } catch (const Fault& f) {
     spdlog::error("run {}: its ending could not be recorded: {}", p.run.id, f.what());
   }
+  if (p.doomed) p.fault = p.doomed;
 }
 
 bool Provisioner::stops_station(const Fault& fault) {

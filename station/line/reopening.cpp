@@ -61,6 +61,7 @@ Task<void> Reopening::ask(std::vector<std::string> acts) {
     Digest digest = reopen_digest(p_.hardware_id(), nonce, acts);
     auto sign = [&] { return services_.vault->sign(SignerRole::reopen, digest, generation); };
     Bytes signature = co_await on(*services_.token_pool, sign);
+    p_.must_go_on();
     answer = co_await p_.unit().reopen(acts, std::move(signature));
   }
   if (answer == UnitError::busy || answer == UnitError::store_failed) must(answer, "reopen");

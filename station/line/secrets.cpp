@@ -116,9 +116,9 @@ Task<std::vector<Credential>> RunSecrets::sealed(const std::vector<Drawn>& drawn
   co_return out;
 }
 
-// Of a run that somebody ended nothing is given out any more: its secrets are burnt.
+// Of a run that somebody ended the secrets are burnt: also while the token opened this one.
 Task<Secret> RunSecrets::opened(std::string name) {
-  if (p_.doomed) throw Fault(*p_.doomed);
+  p_.must_go_on();
   auto look = [&](Reader& db) { return runs::credentials(db, p_.run); };
   if (p_.minted.empty()) p_.minted = co_await services_.ledger->read(look);
   std::vector<Credential> mine = p_.minted;
@@ -129,7 +129,9 @@ Task<Secret> RunSecrets::opened(std::string name) {
     return services_.vault->open(p_.lot.seal_key, sealed.iv, associated_data(sealed),
                                  sealed.sealed);
   };
-  co_return co_await on(*services_.token_pool, work);
+  Secret out = co_await on(*services_.token_pool, work);
+  p_.must_go_on();
+  co_return out;
 }
 
 Task<Template::Secrets> RunSecrets::for_label(const Template& form) {

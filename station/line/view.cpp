@@ -60,7 +60,8 @@ Json Line::Impl::pending() const {
       entry["symbol"] = ControlSymbol(p->run.serial, label.place, label.attempt).str();
       entry["hardware"] = code_of(p->run.hardware_id);
       entry["slot"] = p->seat && p->seat->seated ? Json(p->seat->slot->config().name) : Json();
-      entry["uncertain"] = p->uncertain;
+      auto doubt = p->uncertain.find(label.place);
+      entry["uncertain"] = doubt != p->uncertain.end() && doubt->second == label.attempt;
       out.push_back(std::move(entry));
     }
   }

@@ -97,7 +97,7 @@ class Bench:
                 self.station.post("/labels/void", {"symbol": pending["symbol"], "reason": "nothing came out"})
                 self.counts["voids"] += 1
         except Problem as refused:   # a crash may have kept the answer from us, and not the act
-            if refused.code not in ("scan.already", "scan.void", "ledger.duplicate"):
+            if refused.code not in ("scan.already", "scan.void", "run.ended", "ledger.duplicate"):
                 raise Broken(f"labels_counted: {pending['symbol']}: {refused}") from refused
             return
         self.acknowledged.append((*wanted[:2], int(wanted[2]), "applied" if there else "void"))
