@@ -4,6 +4,7 @@
 #include <spdlog/sinks/ostream_sink.h>
 #include <spdlog/spdlog.h>
 
+#include <boost/asio/steady_timer.hpp>
 #include <fstream>
 #include <iterator>
 #include <stdexcept>
@@ -206,13 +207,27 @@ void Station::hear(const std::string& name, const Json& data) {
   }
 }
 
-// As people do: a label that is there is scanned, one that never came out is voided.
+// As people do: a label that is there is scanned, one that never came out is voided. Who is told
+// that the unit is not in its slot, or not met there yet, tries again.
 Task<void> Station::operate(std::string serial, std::string symbol) {
+  asio::steady_timer pause(io_);
+  while (!co_await done(serial, symbol)) {
+    pause.expires_after(std::chrono::milliseconds(20));
+    co_await pause.async_wait(asio::use_awaitable);
+  }
+}
+
+Task<bool> Station::done(const std::string& serial, const std::string& symbol) {
   auto label = sink.printed.find(serial);
-  if (label != sink.printed.end() && label->second.find(symbol) != std::string::npos)
-    co_await line_.scan(Actor("operator"), "SLOT:1", symbol);
-  else
-    co_await line_.void_label(Actor("lead"), symbol, "it did not come out");
+  try {
+    if (label != sink.printed.end() && label->second.find(symbol) != std::string::npos)
+      co_await line_.scan(Actor("operator"), "SLOT:1", symbol);
+    else
+      co_await line_.void_label(Actor("lead"), symbol, "it did not come out");
+  } catch (const Fault& fault) {
+    co_return fault.code() != "scan.not_met" && fault.code() != "scan.not_seated";
+  }
+  co_return true;
 }
 
 // A passage that has ended is followed by its refresh; everything else by nothing.

@@ -95,6 +95,7 @@ class Station {
   bool settled(Token token) const;
   void hear(const std::string& name, const Json& data);
   Task<void> operate(std::string serial, std::string symbol);
+  Task<bool> done(const std::string& serial, const std::string& symbol);
   void turn(const std::function<bool()>& until, bool& hung);
   Services services() {
     Services out(vault, pool_, ledger, sink);
