@@ -230,9 +230,16 @@ Task<bool> Station::done(const std::string& serial, const std::string& symbol) {
   co_return true;
 }
 
+// Its unit is done with, and what is left to do waits for a token that is away: the page says so of
+// the station, not of the slot.
+bool Station::waits_elsewhere() const {
+  return state_ == "free" && line_.station()["token"] == "away";
+}
+
 // A passage that has ended is followed by its refresh; everything else by nothing.
 bool Station::settled(Token token) const {
   if (!slot_->is_resting()) return false;
+  if (waits_elsewhere()) return token == Token::harmed;
   bool waits = state_ == "paused" && code_.starts_with("token.");
   if (waits && token == Token::works) return false;
   return state_ == "paused" || (state_ == "ended" && (refreshed_ || run_.empty()));
@@ -254,8 +261,8 @@ Stay Station::pass(MemoryUnit& unit, Token token) {
   turn([this] { return slot_->is_waiting(); }, out.hung);
   slot_->seat(unit);
   turn([this, token] { return settled(token); }, out.hung);
-  out.state = state_;
-  out.code = code_;
+  out.state = waits_elsewhere() ? "paused" : state_;
+  out.code = waits_elsewhere() ? line_.station()["token_code"].get<std::string>() : code_;
   sent = slot_->take_sent();
   try {
     run(line_.checkpoint(Actor("auditor"), ""));

@@ -92,6 +92,7 @@ class Station {
  private:
   template <class T>
   T run(Task<T> task);
+  bool waits_elsewhere() const;
   bool settled(Token token) const;
   void hear(const std::string& name, const Json& data);
   Task<void> operate(std::string serial, std::string symbol);
