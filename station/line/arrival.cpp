@@ -236,27 +236,52 @@ Task<void> Line::Impl::meet(Bench& bench, Lot lot) {
 // It passed before. If it still signs with its key it is done; if not, something else has its
 // hardware id.
 Task<void> Line::Impl::meet_passed(Bench& bench, const Standing& standing) {
-  const HardwareId& id = bench.seat->who.hardware_id;
-  std::optional<Fault> fault;
-  UnitError answer = UnitError::ok;
-  try {
-    answer =
-        co_await bench.seat->unit().open_identity(id, standing.last->id_bytes(), standing.spki);
-  } catch (const Fault& f) {
-    fault = f;
-  }
-  if (fault && ending_of(fault->code()) == Ending::retry) throw Fault(*fault);
-  if (!fault && answer == UnitError::ok) {
+  bool itself = co_await signs(*bench.seat, *standing.last, standing.spki);
+  if (itself) {
     Fault passed("unit.already_passed", {{"serial", standing.serial}});
     co_await visit(bench, passed);
     co_return;
   }
+  const HardwareId& id = bench.seat->who.hardware_id;
   auto hold = [&](Transaction& db) {
     runs::quarantine_unit(db, kStation, id, bench.name(), "hwid.cannot_sign");
   };
   co_await services_.ledger->transact(hold);
   Fault stranger("hwid.cannot_sign", {{"serial", standing.serial}});
   co_await visit(bench, stranger);
+}
+
+// Whether the unit has the key of its hardware id. Throws what says nothing of that: a lost
+// contact.
+Task<bool> Line::Impl::signs(Seat& seat, const Run& run, const Bytes& spki) {
+  std::optional<Fault> fault;
+  UnitError answer = UnitError::ok;
+  try {
+    answer = co_await seat.unit().open_identity(seat.who.hardware_id, run.id_bytes(), spki);
+  } catch (const Fault& f) {
+    fault = f;
+  }
+  if (answer == UnitError::busy) must(answer, "open identity session");
+  bool says_nothing =
+      fault && (ending_of(fault->code()) == Ending::retry || is_stations_own(fault->code()));
+  if (says_nothing) throw Fault(*fault);
+  co_return !fault && answer == UnitError::ok;
+}
+
+// Two units have this hardware id, or one that is not the one it should be. Its run may be at no
+// slot: it waits for its label.
+Task<void> Line::Impl::hold(Bench& bench, Fault fault) {
+  const HardwareId& id = bench.seat->who.hardware_id;
+  auto act = [&](Transaction& db) {
+    std::optional<Run> open = runs::standing(db, id).open;
+    if (open) runs::end(db, kStation, *open, Ending::quarantine, fault.code(), fault.args());
+    runs::quarantine_unit(db, kStation, id, bench.name(), fault.code());
+    return open ? open->id : "";
+  };
+  std::string run = co_await services_.ledger->transact(act);
+  doom(run, fault);
+  show(bench, "ended", fault.code(), fault.args());
+  co_await refresh();
 }
 
 // A unit that gets no further than identify has a run all the same, where it has none yet: it is
@@ -325,28 +350,21 @@ Task<bool> Line::Impl::sits_elsewhere(Bench& bench) {
   if (!there && (!seat->seated || lost)) co_return false;
 
   Fault fault("hwid.two_slots", {{"slots", other->name() + ", " + bench.name()}});
-  auto hold = [&](Transaction& db) {
-    std::optional<Run> open = runs::standing(db, id).open;
-    if (open) runs::end(db, kStation, *open, Ending::quarantine, fault.code(), fault.args());
-    runs::quarantine_unit(db, kStation, id, bench.name(), fault.code());
-    return open ? open->id : "";
-  };
-  // Its run may be at neither slot: it waits for its label, and is not yet known to sit here again.
-  std::string run = co_await services_.ledger->transact(hold);
-  doom(run, fault);
-  show(bench, "ended", fault.code(), fault.args());
-  co_await refresh();
+  co_await hold(bench, std::move(fault));
   co_return true;
 }
 
 Task<void> Line::Impl::begin(Bench& bench, Lot lot, Product product, Run run, Bytes known_spki) {
   std::shared_ptr<Seat> seat = bench.seat;
+  bool itself = true;
+  if (passage_of(run.id) || run.next > Step::lock) itself = co_await signs(*seat, run, run.spki);
+  if (!itself) {
+    Fault stranger("hwid.cannot_sign", {{"serial", run.serial}});
+    co_await hold(bench, std::move(stranger));
+    co_return;
+  }
   if (auto going = passage_of(run.id)) {
-    // It waits for its label and sits in a slot again: if it is itself, the slot speaks for it once
-    // more.
-    Seat& here = *seat;
-    must(co_await here.unit().open_identity(here.who.hardware_id, run.id_bytes(), run.spki),
-         "open identity session");
+    // It waits for its label and sits in a slot again: the slot speaks for it once more.
     going->seat = seat;
     bench.passage = going;
     seat->free();

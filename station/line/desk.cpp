@@ -301,7 +301,8 @@ std::string Line::Impl::binding(const Passage& passage, const std::string& unit)
     if (bench.name() != name) continue;
     if (!bench.seat || !bench.seat->seated) throw Fault("scan.not_seated", {{"slot", name}});
     if (bench.seat != passage.seat) {
-      bool comes_back = bench.seat->in_use && bench.seat->who.hardware_id == id;
+      bool met = !bench.seat->in_use && ending_of(bench.code) != Ending::retry;
+      bool comes_back = !met && bench.seat->who.hardware_id == id;
       throw Fault(comes_back ? "scan.not_met" : "scan.other_unit",
                   {{"serial", passage.run.serial}});
     }
@@ -318,7 +319,7 @@ Task<Json> Line::Impl::scan(Actor actor, std::string unit, std::string symbol_te
   if (!run) throw Fault("scan.unknown", {{"serial", symbol->serial}});
   must_be_scanned(*run);
   std::shared_ptr<Passage> passage = passage_of(run->id);
-  if (!passage) throw Fault("scan.already", {{"serial", symbol->serial}});
+  if (!passage) throw Fault("run.moved", {{"run", run->id}});  // nobody carries it at the moment
   std::optional<Fault> fault;
   std::string bound_by;
   try {
@@ -425,7 +426,8 @@ Task<void> Line::Impl::checkpoint_when_due() {
 Task<void> Line::Impl::simulate_scan(std::shared_ptr<Passage> passage) {
   if (!passage->seat || !passage->seat->seated) co_return;
   std::string slot = "SLOT:" + passage->seat->slot->config().name;
-  for (const runs::LabelState& label : passage->labels) {
+  std::vector<runs::LabelState> labels = passage->labels;  // they change while one is scanned
+  for (const runs::LabelState& label : labels) {
     if (label.state != "sent") continue;
     LabelJob job(passage->run.serial, label.place, label.attempt);
     Secret zpl = read_label(services_.scanned_spool->path_of(job));

@@ -83,6 +83,8 @@ class Line::Impl : public std::enable_shared_from_this<Line::Impl> {
   Task<void> meet_passed(Bench& bench, const Standing& standing);
   Task<void> refuse(Bench& bench, const Lot& lot, Fault fault);
   Task<void> visit(Bench& bench, Fault fault);
+  Task<bool> signs(Seat& seat, const Run& run, const Bytes& spki);
+  Task<void> hold(Bench& bench, Fault fault);
   Task<bool> sits_elsewhere(Bench& bench);
   Task<void> begin(Bench& bench, Lot lot, Product product, Run run, Bytes known_spki);
   Task<void> run_passage(std::shared_ptr<Passage> passage);

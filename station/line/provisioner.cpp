@@ -23,6 +23,11 @@ constexpr Step kLastAtTheSlot = Step::lock;
 
 bool needs_unit(Step step) { return step <= kLastAtTheSlot; }
 
+// Only such a step shows, when it is done, that the unit sits there.
+bool speaks_to_unit(Step step) {
+  return needs_unit(step) && step != Step::reserve && step != Step::mint;
+}
+
 }  // namespace
 
 Task<void> Provisioner::provision(std::shared_ptr<Passage> passage) {
@@ -40,12 +45,12 @@ Task<void> Provisioner::provision(std::shared_ptr<Passage> passage) {
 }
 
 // Three endings alike in a row are their slot's.
-static Run noted(Transaction& db, const Passage& p, Run run) {
+Run Provisioner::noted(Transaction& db, const Passage& p, Run run) {
   if (run.ending && !p.slot.empty()) runs::note_ending(db, kStation, p.slot, *run.ending, run.code);
   return run;
 }
 
-static Run pass(Transaction& db, const Passage& p, Run run) {
+Run Provisioner::pass(Transaction& db, const Passage& p, Run run) {
   run = runs::end(db, kStation, std::move(run), Ending::passed, "", Fault::Args());
   return noted(db, p, std::move(run));
 }
@@ -71,13 +76,13 @@ Task<std::optional<Fault>> Provisioner::go_on(Passage& p) {
   try {
     co_await begin(p);
     while (p.run.next != Step::done) {
+      if (p.seat && !needs_unit(p.run.next)) p.seat->free();
       show_(p);
-      bool at_the_slot = needs_unit(p.run.next);
+      bool at_the_slot = speaks_to_unit(p.run.next);
       co_await take_step(p);
       if (at_the_slot) ++p.steps_done;
       p.disk_tries = 0;
       p.let_in = false;
-      if (p.seat && !needs_unit(p.run.next)) p.seat->free();
       if (p.doomed && !p.run.ending) throw Fault(*p.doomed);
     }
     if (!p.run.ending) co_await finish(p);
@@ -353,7 +358,9 @@ Task<void> Provisioner::print(Passage& p, std::string place) {
     fields["dpp_uri"] =
         dpp_uri(p.run.spki, "SN=" + p.run.serial, mac, p.product.easy_connect->channels);
   Secret label = form.render(fields, secret_fields);
+  p.uncertain[place] = attempt;
   services_.sink->print(LabelJob(p.run.serial, place, attempt), label);
+  p.uncertain.erase(place);
 }
 
 Task<Evidence> Provisioner::scan(Passage& p) {
@@ -374,72 +381,6 @@ Task<Evidence> Provisioner::scan(Passage& p) {
 Task<void> Provisioner::finish(Passage& p) {
   auto ended = [&](Transaction& db) { return pass(db, p, p.run); };
   p.run = co_await services_.ledger->transact(ended);
-}
-
-// Somebody may have ended the run meanwhile: his ending stands, and what was found in this unit or
-// its kind is held all the same.
-static Run close_run(Transaction& db, const Passage& p, const Fault& fault) {
-  Run run = runs::get(db, p.run.id);
-  const std::string& code = fault.code();
-  Ending ending = ending_of(code);
-  if (run.ending && ending == Ending::quarantine)
-    runs::quarantine_unit(db, kStation, p.hardware_id(), run.slot, code);
-  else if (!run.ending && ending == Ending::retry)
-    run = runs::fail_contact(db, kStation, run, code, fault.args(), p.product.max_attempts);
-  else if (!run.ending)
-    run = runs::end(db, kStation, run, ending, code, fault.args());
-  if (!pauses_lot(code)) return run;
-  if (!p.product.reset.each) runs::hold_since_last_good(db, kStation, run);
-  lots::pause(db, kStation, p.lot.id, code);
-  return run;
-}
-
-// That somebody else ended the run, or that the station itself is in the way, says nothing of the
-// unit.
-static bool is_found(const Passage& p, const Fault& fault) {
-  bool told = p.doomed && p.doomed->code() == fault.code();
-  return !told && fault.code() != "run.moved" && !is_stations_own(fault.code());
-}
-
-// One fault becomes one ending, a retry, or a stop of the station with the run left open.
-Task<void> Provisioner::end(Passage& p, Fault fault) {
-  spdlog::warn("run {} {}: {}", p.run.id, p.run.serial, fault.what());
-  p.fault = fault;
-  if (stops_station(fault)) {
-    co_await stop_station(std::move(fault));
-    co_return;
-  }
-  bool found = is_found(p, fault);
-  bool ended = p.doomed || fault.code() == "run.moved";  // the ledger has its ending already
-  if (!found && !ended) co_return;
-  auto close = [&](Transaction& db) {
-    return noted(db, p, found ? close_run(db, p, fault) : runs::get(db, p.run.id));
-  };
-  try {
-    p.run = co_await services_.ledger->transact(close);
-    if (p.run.ending && p.run.code != fault.code()) {
-      Fault last(p.run.code, {{"code", fault.code()}});
-      p.fault = last;
-    }
-  } catch (const Fault& f) {
-    spdlog::error("run {}: its ending could not be recorded: {}", p.run.id, f.what());
-  }
-  if (p.doomed) p.fault = p.doomed;
-}
-
-bool Provisioner::stops_station(const Fault& fault) {
-  return fault.code() == "rng.duplicate" || fault.code() == "rng.broken";
-}
-
-Task<void> Provisioner::stop_station(Fault fault) {
-  auto stop = [&](Transaction& db) {
-    lots::stop_issuing(db, kStation, fault.code(), fault.what());
-  };
-  try {
-    co_await services_.ledger->transact(stop);
-  } catch (const Fault& f) {
-    spdlog::error("the station stops issuing: {}", f.what());
-  }
 }
 
 }  // namespace mintmark

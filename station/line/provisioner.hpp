@@ -27,6 +27,8 @@ class Provisioner {
   Task<void> begin(Passage& p);
   Task<std::optional<Fault>> go_on(Passage& p);
   Task<void> take_step(Passage& p);
+  static Run noted(Transaction& db, const Passage& p, Run run);
+  static Run pass(Transaction& db, const Passage& p, Run run);
   static Run step_on(Transaction& db, const Passage& p, Run run, const Evidence& evidence);
   // waiting.cpp
   Task<bool> sit_out(Passage& p, Fault fault);
@@ -51,7 +53,7 @@ class Provisioner {
   Task<std::vector<runs::LabelState>> print_what_is_due(Passage& p);
   Task<void> open_session(Passage& p);
   Task<void> finish(Passage& p);
-  Task<void> end(Passage& p, Fault fault);
+  Task<void> end(Passage& p, Fault fault);  // ending.cpp
 
   Services services_;
   std::function<void(const Passage&)> show_;

@@ -87,6 +87,20 @@ class Labels(unittest.TestCase):
         self.assertEqual(self.ending(pending["run"]), "quarantine")
         self.station.wait(lambda: not self.station.get("/slots")["pending"], "its label to be waited for no more")
 
+    def test_another_chip_does_not_take_the_place_of_a_unit_that_waits_for_its_label(self):
+        unit, pending = self.at_the_scan("waits")
+        unit.pull()
+        self.station.emptied("1")
+        twin = Unit(self.station, "1", unit.hardware, flash="twin")
+        view = self.station.ended("1", unit.hardware)
+        self.assertEqual((view["ending"], view["code"]), ("quarantine", "hwid.cannot_sign"))
+        self.assertEqual(self.ending(pending["run"]), "quarantine")
+        self.station.wait(lambda: not self.station.get("/slots")["pending"], "its label to be waited for no more")
+        twin.pull()
+        self.station.emptied("1")
+        unit.insert("1")
+        self.assertEqual(self.station.ended("1", unit.hardware)["code"], "unit.quarantined")
+
     def test_a_lot_with_open_runs_stays_open_until_a_lead_abandons_them(self):
         unit, pending = self.at_the_scan("left")
         with self.assertRaises(Problem) as caught:
