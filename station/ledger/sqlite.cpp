@@ -67,12 +67,12 @@ void Statement::bind(int index, std::nullptr_t) { check(sqlite3_bind_null(handle
 void Statement::bind(int index, std::string_view text) {
   // A null pointer would bind NULL: an empty text is a text.
   const char* data = text.data() == nullptr ? "" : text.data();
-  check(sqlite3_bind_text64(handle_, index, data, text.size(), SQLITE_TRANSIENT, SQLITE_UTF8));
+  check(sqlite3_bind_text64(handle_, index, data, text.size(), lifetime(), SQLITE_UTF8));
 }
 
 void Statement::bind(int index, View blob) {
   const void* data = blob.data() == nullptr ? static_cast<const void*>("") : blob.data();
-  check(sqlite3_bind_blob64(handle_, index, data, blob.size(), SQLITE_TRANSIENT));
+  check(sqlite3_bind_blob64(handle_, index, data, blob.size(), lifetime()));
 }
 
 void Statement::bind_int(int index, std::int64_t number) {

@@ -37,15 +37,19 @@ struct Prepared {
 };
 
 // A prepared statement on loan from its connection's cache; goes back reset when it dies. Text and
-// blobs are copied when bound.
+// blobs are copied when bound, unless they `stay` for as long as the statement does.
 class Statement {
  public:
-  Statement(Database& db, Prepared& lent) : db_(&db), lent_(&lent), handle_(lent.handle) {
+  Statement(Database& db, Prepared& lent, bool stay = false)
+      : db_(&db), lent_(&lent), handle_(lent.handle), stay_(stay) {
     lent.lent = true;
   }
   ~Statement();
   Statement(Statement&& other) noexcept
-      : db_(other.db_), lent_(std::exchange(other.lent_, nullptr)), handle_(other.handle_) {}
+      : db_(other.db_),
+        lent_(std::exchange(other.lent_, nullptr)),
+        handle_(other.handle_),
+        stay_(other.stay_) {}
   Statement(const Statement&) = delete;
   Statement& operator=(const Statement&) = delete;
   Statement& operator=(Statement&&) = delete;
@@ -85,6 +89,7 @@ class Statement {
 
  private:
   void bind_int(int index, std::int64_t number);
+  sqlite3_destructor_type lifetime() const { return stay_ ? SQLITE_STATIC : SQLITE_TRANSIENT; }
   void check(int rc);
   void read(int index, std::string& out) const;
   void read(int index, Bytes& out) const;
@@ -109,6 +114,7 @@ class Statement {
   Database* db_;
   Prepared* lent_;
   sqlite3_stmt* handle_;
+  bool stay_;
 };
 
 // One connection, used by one thread at a time.
@@ -132,7 +138,9 @@ class Database {
   // Runs to the end; rows are dropped.
   template <class... Args>
   void exec(std::string_view sql, const Args&... args) {
-    Statement statement = query(sql, args...);
+    Statement statement(*this, prepare(sql), true);
+    int index = 0;
+    (statement.bind(++index, args), ...);
     while (statement.step()) {
     }
   }

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <chrono>
-#include <cstdio>
 #include <ctime>
 #include <fstream>
 
@@ -20,9 +19,12 @@ std::string utc_now() {
   auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(
                 std::chrono::system_clock::now().time_since_epoch())
                 .count();
-  char fraction[8];
-  std::snprintf(fraction, sizeof fraction, ".%03dZ", static_cast<int>(ms % 1000));
-  return format(ms / 1000, "%Y-%m-%dT%H:%M:%S") + fraction;
+  // A unit's entries are of few seconds, and strftime takes longer than an entry's other fields.
+  thread_local std::int64_t second = -1;
+  thread_local std::string text;
+  if (ms / 1000 != second) text = format(second = ms / 1000, "%Y-%m-%dT%H:%M:%S");
+  std::string fraction = std::to_string(1000 + ms % 1000);
+  return text + "." + fraction.substr(1) + "Z";
 }
 
 std::string utc(std::int64_t unix_s) { return format(unix_s, "%Y-%m-%dT%H:%M:%SZ"); }
