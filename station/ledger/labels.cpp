@@ -22,10 +22,10 @@ static int newest_attempt(Reader& db, const std::string& serial, const std::stri
       .value_or(0);
 }
 
-static Json about_label(const Run& run, const ControlSymbol& symbol) {
-  Json entry = rows::about(run);
-  entry["place"] = symbol.place;
-  entry["attempt"] = symbol.attempt;
+static Entry about_label(const Run& run, const ControlSymbol& symbol) {
+  Entry entry = rows::about(run);
+  entry.add("place", symbol.place);
+  entry.add("attempt", symbol.attempt);
   return entry;
 }
 
@@ -37,8 +37,8 @@ int begin_label(Transaction& db, const Actor& actor, const Run& run, const std::
       "INSERT INTO label_attempt (serial, place, attempt, run, template, actor, at) "
       "VALUES (?, ?, ?, ?, ?, ?, ?)",
       symbol.serial, place, symbol.attempt, run.id, template_digest, actor.name, utc_now());
-  Json entry = about_label(run, symbol);
-  entry["template_sha256"] = hex(template_digest);
+  Entry entry = about_label(run, symbol);
+  entry.add("template_sha256", hex(template_digest));
   db.journal(actor, "label.attempt", entry);
   return symbol.attempt;
 }
@@ -85,8 +85,8 @@ void apply_label(Transaction& db, const Actor& actor, const Run& run, const Cont
     throw Fault("scan.not_newest", {{"symbol", symbol.str()}, {"newest", std::to_string(newest)}});
   if (state_of(db, symbol) == "applied") throw Fault("scan.already", {{"symbol", symbol.str()}});
   note(db, actor, symbol, "applied", bound_by);
-  Json entry = about_label(run, symbol);
-  entry["bound_by"] = bound_by;
+  Entry entry = about_label(run, symbol);
+  entry.add("bound_by", bound_by);
   db.journal(actor, "label.applied", entry);
 }
 
@@ -94,8 +94,8 @@ void void_label(Transaction& db, const Actor& actor, const Run& run, const Contr
                 const std::string& reason) {
   must_exist(db, run, symbol);
   note(db, actor, symbol, "void", reason);
-  Json entry = about_label(run, symbol);
-  entry["reason"] = reason;
+  Entry entry = about_label(run, symbol);
+  entry.add("reason", reason);
   db.journal(actor, "label.void", entry);
 }
 

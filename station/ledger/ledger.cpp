@@ -12,40 +12,28 @@ namespace mintmark {
 
 static constexpr std::size_t kLargestEntry = 65535;
 
-static constexpr std::string_view kFixedKeys[] = {"seq",  "station", "at",  "mono",
-                                                  "boot", "actor",   "type"};
-
-static std::string compact(const Json& value) {
-  return value.dump(-1, ' ', false, Json::error_handler_t::replace);
-}
-
-static void must_not_be_fixed(const Json& fields) {
-  for (auto field = fields.begin(); field != fields.end(); ++field)
-    if (std::find(std::begin(kFixedKeys), std::end(kFixedKeys), field.key()) !=
-        std::end(kFixedKeys))
-      throw Fault("ledger.failed", {{"reason", "a fixed key: " + field.key()}});
-}
-
 // The fixed keys in the order of FORMATS, then the type's own. Ids, times and types are plain
 // ASCII.
 static std::string entry_of(std::uint64_t seq, const std::string& station, const Actor& actor,
-                            std::string_view type, const Json& fields) {
-  must_not_be_fixed(fields);
-  std::string out = "{\"seq\":" + std::to_string(seq);
+                            std::string_view type, const Entry& fields) {
+  std::string out;
+  out.reserve(256 + fields.text().size());
+  out.append("{\"seq\":").append(std::to_string(seq));
   out.append(",\"station\":\"").append(station).append("\",\"at\":\"").append(utc_now());
   out.append("\",\"mono\":").append(std::to_string(mono_ns()));
   out.append(",\"boot\":\"").append(boot_id()).append("\",\"actor\":");
-  out.append(compact(Json(actor.name))).append(",\"type\":\"").append(type).append("\"");
-  if (fields.empty()) return out + "}";
-  return out.append(",").append(compact(fields), 1);
+  append_quoted(out, actor.name);
+  out.append(",\"type\":\"").append(type).append("\"");
+  if (!fields.text().empty()) out.append(",").append(fields.text());
+  return out.append("}");
 }
 
-std::uint64_t Transaction::journal(const Actor& actor, std::string_view type, const Json& fields) {
+std::uint64_t Transaction::journal(const Actor& actor, std::string_view type, const Entry& fields) {
   std::uint64_t seq = tree_->size();
   std::string bytes = entry_of(seq, *station_, actor, type, fields);
   if (bytes.size() > kLargestEntry) throw Fault("journal.too_long", {{"type", std::string(type)}});
-  std::optional<std::string> run;
-  if (auto it = fields.find("run"); it != fields.end() && it->is_string()) run = *it;
+  std::optional<std::string_view> run;
+  if (!fields.run().empty()) run = fields.run();
   exec("INSERT INTO journal (seq, type, run, bytes) VALUES (?, ?, ?, ?)", seq, type, run,
        view(bytes));
   tree_->append(view(bytes));

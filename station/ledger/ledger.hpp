@@ -14,11 +14,11 @@
 #include <condition_variable>
 #include <functional>
 #include <memory>
-#include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
 #include "station/ledger/checkpoint.hpp"
+#include "station/ledger/entry.hpp"
 #include "station/ledger/head.hpp"
 #include "station/ledger/queue.hpp"
 #include "station/ledger/sqlite.hpp"
@@ -27,15 +27,6 @@
 #include "station/words/task.hpp"
 
 namespace mintmark {
-
-using Json = nlohmann::ordered_json;  // keys stay in the order written
-
-// An empty object with room for so many keys: one that grows copies all that it has.
-inline Json object_of(std::size_t keys) {
-  Json out = Json::object();
-  out.get_ref<Json::object_t&>().reserve(keys);
-  return out;
-}
 
 // Who caused a change: a person's name, or "station" for what the machine does by itself.
 struct Actor {
@@ -96,10 +87,12 @@ class Transaction : public Reader {
   std::int64_t changes() const { return db_->changes(); }  // rows of the last exec
   std::int64_t last_id() const { return db_->last_id(); }
 
-  // Appends one entry (FORMATS, "Journal"; schema/journal.md has the types) and answers its seq.
-  // `fields` is an object without the fixed keys; text that is not UTF-8 is made so. A field `run`
-  // makes the entry findable by run. Fault "journal.too_long" over 65,535 bytes.
-  std::uint64_t journal(const Actor& actor, std::string_view type, const Json& fields);
+  // Appends one entry (FORMATS, "Journal"; schema/journal.md has the types) and answers its seq. A
+  // field `run` makes the entry findable by run. Fault "journal.too_long" over 65,535 bytes.
+  std::uint64_t journal(const Actor& actor, std::string_view type, const Entry& fields);
+  std::uint64_t journal(const Actor& actor, std::string_view type, const Json& fields) {
+    return journal(actor, type, Entry::of(fields));
+  }
   const Tree& tree() const { return *tree_; }  // over every entry so far, this transaction's too
 
  private:

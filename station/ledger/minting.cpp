@@ -48,9 +48,9 @@ void rows::burn_unit(Transaction& db, const Actor& actor, std::int64_t unit,
   if (secrets.empty()) return;
   auto run =
       db.value<std::string>("SELECT run FROM fingerprint WHERE id = ?", secrets.back().first);
-  Json entry = rows::about(runs::get(db, run.value_or("")));
-  entry["reason"] = reason;
-  entry["fingerprints"] = burn_rows(db, actor, reason, secrets);
+  Entry entry = rows::about(runs::get(db, run.value_or("")));
+  entry.add("reason", reason);
+  entry.add("fingerprints", burn_rows(db, actor, reason, secrets));
   db.journal(actor, "credential.burn", entry);
 }
 
@@ -82,17 +82,18 @@ namespace runs {
 
 static void journal_admission(Transaction& db, const Run& run, const std::string& order,
                               const std::optional<std::string>& mac, int number) {
-  Json entry = rows::about(run);
-  entry["order"] = order;
-  if (mac) entry["mac"] = *mac;
-  entry["admitted"] = number;
+  Entry entry = rows::about(run);
+  entry.add("order", order);
+  if (mac) entry.add("mac", *mac);
+  entry.add("admitted", number);
   db.journal(station(), "unit.admit", entry);
 }
 
-static Run adopt_serial(Transaction& db, const Run& run, const std::string& serial) {
+static Run adopt_serial(Transaction& db, Run run, const std::string& serial) {
   db.exec("UPDATE run SET serial = ? WHERE id = ? AND ending IS NULL", serial, run.id);
   rows::must_change(db, run);
-  return get(db, run.id);
+  run.serial = serial;
+  return run;
 }
 
 // Quota counts hardware ids: one row here is one of quantity + spares.
@@ -131,7 +132,7 @@ static Run readmit(Transaction& db, const Run& run, std::int64_t unit) {
 }
 
 Run admit(Transaction& db, Run run) {
-  std::int64_t unit = rows::unit_of(db, run);
+  std::int64_t unit = run.unit;
   auto lot = room_for(db, run, unit);
   if (!lot) return readmit(db, run, unit);
   if (db.exists("SELECT 1 FROM lot WHERE id = ? AND serials_from_mes = 1", run.lot))
@@ -141,7 +142,7 @@ Run admit(Transaction& db, Run run) {
 }
 
 Run admit_with(Transaction& db, Run run, const std::string& serial) {
-  std::int64_t unit = rows::unit_of(db, run);
+  std::int64_t unit = run.unit;
   auto lot = room_for(db, run, unit);
   if (!lot) return readmit(db, run, unit);
   if (!db.exists("SELECT 1 FROM lot WHERE id = ? AND serials_from_mes = 1", run.lot))
@@ -178,7 +179,7 @@ static bool is_denied(Reader& db, const Bytes& spki) {
 
 Run commit_key(Transaction& db, Run run, Bytes spki, const Digest& fingerprint,
                std::string_view peer) {
-  std::int64_t unit = rows::unit_of(db, run);
+  std::int64_t unit = run.unit;
   auto owner = db.value<std::int64_t>("SELECT unit FROM identity_key WHERE spki = ?", spki);
   if (owner && *owner != unit) throw Fault("hwid.clone", {{"hwid", run.hardware_id.id}});
   bool spent = pools::is_spent(db, "fingerprint", "0:" + hex(fingerprint));
@@ -191,13 +192,14 @@ Run commit_key(Transaction& db, Run run, Bytes spki, const Digest& fingerprint,
   }
   db.exec("UPDATE run SET spki = ? WHERE id = ? AND ending IS NULL", spki, run.id);
   rows::must_change(db, run);
-  Json entry = rows::about(run);
-  entry["fingerprint"] = hex(fingerprint);
-  entry["spki"] = base64(spki);
-  entry["known"] = owner.has_value();
-  if (!peer.empty()) entry["peer"] = peer;
+  Entry entry = rows::about(run);
+  entry.add("fingerprint", hex(fingerprint));
+  entry.add("spki", base64(spki));
+  entry.add("known", owner.has_value());
+  if (!peer.empty()) entry.add("peer", peer);
   db.journal(station(), "key.commit", entry);
-  return get(db, run.id);
+  run.spki = std::move(spki);
+  return run;
 }
 
 Run commit_wrapped_key(Transaction& db, Run run, const Bytes& spki, const SealedKey& key,
@@ -251,20 +253,20 @@ void record_certificate(Transaction& db, const Run& run, const Bytes& der) {
   Digest digest = sha256(der);
   db.exec("INSERT INTO certificate (sha256, key, serial, run, der, at) VALUES (?, ?, ?, ?, ?, ?)",
           digest, *key, run.serial, run.id, der, utc_now());
-  Json entry = rows::about(run);
-  entry["sha256"] = hex(digest);
+  Entry entry = rows::about(run);
+  entry.add("sha256", hex(digest));
   db.journal(station(), "certificate.issue", entry);
-  rows::deny_predecessors(db, station(), rows::unit_of(db, run), *key);
+  rows::deny_predecessors(db, station(), run.unit, *key);
 }
 
 void record_second_certificate(Transaction& db, const Run& run, const std::string& profile,
                                const Bytes& der) {
   rows::must_be_open(db, run);
-  Json entry = rows::about(run);
-  entry["profile"] = profile;
-  entry["spki_sha256"] = hex(sha256(run.spki));
-  entry["sha256"] = hex(sha256(der));
-  entry["der"] = base64(der);
+  Entry entry = rows::about(run);
+  entry.add("profile", profile);
+  entry.add("spki_sha256", hex(sha256(run.spki)));
+  entry.add("sha256", hex(sha256(der)));
+  entry.add("der", base64(der));
   std::uint64_t seq = db.journal(station(), "certificate.second", entry);
   db.exec(
       "INSERT INTO second_certificate (seq, key, profile) SELECT ?, fingerprint, ? FROM "
@@ -293,7 +295,7 @@ std::array<std::uint8_t, 12> next_iv(Transaction& db, const std::string& lot) {
 }
 
 int mints(Reader& db, const Run& run) {
-  return db.value<int>("SELECT mints FROM unit WHERE id = ?", rows::unit_of(db, run)).value_or(0);
+  return db.value<int>("SELECT mints FROM unit WHERE id = ?", run.unit).value_or(0);
 }
 
 static void must_be_fresh(Reader& db, const Run& run, const std::vector<Credential>& credentials) {
@@ -342,7 +344,7 @@ static Json insert_credential(Transaction& db, const Run& run, std::int64_t unit
 Run mint(Transaction& db, Run run, const Bytes& nonce, const std::vector<Credential>& credentials,
          int max_mints) {
   if (auto code = lots::stopped(db)) throw Fault("station.stopped", {{"code", *code}});
-  std::int64_t unit = rows::unit_of(db, run);
+  std::int64_t unit = run.unit;
   run = burn(db, station(), run, "minted afresh");
   must_be_fresh(db, run, credentials);
   count_mint(db, unit, run, max_mints);
@@ -351,22 +353,24 @@ Run mint(Transaction& db, Run run, const Bytes& nonce, const std::vector<Credent
     minted.push_back(insert_credential(db, run, unit, credential));
   db.exec("UPDATE run SET nonce = ?, offered = 0 WHERE id = ? AND ending IS NULL", nonce, run.id);
   rows::must_change(db, run);
-  Json entry = rows::about(run);
-  entry["credentials"] = std::move(minted);
+  Entry entry = rows::about(run);
+  entry.add("credentials", minted);
   db.journal(station(), "credential.mint", entry);
-  return get(db, run.id);
+  run.nonce = nonce;
+  run.offered = false;
+  return run;
 }
 
 void burn_decoy(Transaction& db, const Run& run, const std::string& klass, std::int64_t scope,
                 const Digest& fingerprint) {
-  std::int64_t unit = rows::unit_of(db, run);
+  std::int64_t unit = run.unit;
   std::int64_t id = insert_secret(db, run, unit, scope, fingerprint, klass, "decoy");
   db.exec("INSERT INTO burn (fingerprint, reason, actor, at) VALUES (?, 'decoy', ?, ?)", id,
           station().name, utc_now());
-  Json entry = rows::about(run);
-  entry["class"] = klass;
-  entry["scope"] = scope;
-  entry["fingerprint"] = hex(fingerprint);
+  Entry entry = rows::about(run);
+  entry.add("class", klass);
+  entry.add("scope", scope);
+  entry.add("fingerprint", hex(fingerprint));
   db.journal(station(), "decoy.burn", entry);
 }
 
@@ -390,41 +394,42 @@ std::vector<Credential> credentials(Reader& db, const Run& run) {
   return out;
 }
 
-Run offer(Transaction& db, const Run& run) {
+Run offer(Transaction& db, Run run) {
   db.exec("UPDATE run SET offered = 1 WHERE id = ? AND ending IS NULL", run.id);
   rows::must_change(db, run);
   db.journal(station(), "secret.offer", rows::about(run));
-  return get(db, run.id);
+  run.offered = true;
+  return run;
 }
 
 Run burn(Transaction& db, const Actor& actor, Run run, const std::string& reason) {
   auto secrets = unburnt(db, "run", run.id);
   if (secrets.empty()) return run;
-  Json entry = rows::about(run);
-  entry["reason"] = reason;
-  entry["fingerprints"] = burn_rows(db, actor, reason, secrets);
+  Entry entry = rows::about(run);
+  entry.add("reason", reason);
+  entry.add("fingerprints", burn_rows(db, actor, reason, secrets));
   db.journal(actor, "credential.burn", entry);
-  return get(db, run.id);
+  return run;
 }
 
 void count_tries(Transaction& db, const Run& run, const std::vector<std::string>& kinds,
                  int limit) {
-  std::int64_t unit = rows::unit_of(db, run);
+  std::int64_t unit = run.unit;
   int tries = db.value<int>("SELECT tries FROM unit WHERE id = ?", unit).value_or(0);
   if (tries + static_cast<int>(kinds.size()) >= limit)
     throw Fault("unit.tries_spent",
                 {{"hwid", run.hardware_id.id}, {"limit", std::to_string(limit)}});
   for (const std::string& kind : kinds) {
-    Json entry = rows::about(run);
-    entry["kind"] = kind;
-    entry["in_a_row"] = ++tries;
+    Entry entry = rows::about(run);
+    entry.add("kind", kind);
+    entry.add("in_a_row", ++tries);
     db.journal(station(), "login.try", entry);
   }
   db.exec("UPDATE unit SET tries = ? WHERE id = ?", tries, unit);
 }
 
 void count_success(Transaction& db, const Run& run) {
-  db.exec("UPDATE unit SET tries = 0 WHERE id = ?", rows::unit_of(db, run));
+  db.exec("UPDATE unit SET tries = 0 WHERE id = ?", run.unit);
 }
 
 }  // namespace runs

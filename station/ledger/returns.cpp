@@ -182,13 +182,12 @@ static void void_labels(Transaction& db, const Actor& actor, std::int64_t unit) 
   }
 }
 
-static Json about_return(Reader& db, const Act& act, std::int64_t unit) {
-  Json entry = rows::about(db, hardware_of(db, unit), "");
-  entry.erase("slot");
-  entry["act"] = act.id;
-  entry["reason"] = act.reason;
-  entry["officers"] = {act.proposed_by, act.confirmed_by};
-  entry["solo"] = act.solo;
+static Entry about_return(Reader& db, const Act& act, std::int64_t unit) {
+  Entry entry = rows::about(db, hardware_of(db, unit));
+  entry.add("act", act.id);
+  entry.add("reason", act.reason);
+  entry.add("officers", Json::array({act.proposed_by, act.confirmed_by}));
+  entry.add("solo", act.solo);
   return entry;
 }
 
@@ -211,9 +210,10 @@ void release(Transaction& db, const Actor& actor, const Act& act) {
   std::int64_t unit = unit_of(db, act.subject);
   burn_all(db, actor, unit, act);
   permit(db, act, unit, undenied_idevids(db, unit, kNoKey).empty());
-  Json entry = about_return(db, act, unit);
-  entry["code"] =
-      db.value<std::string>("SELECT quarantine_code FROM unit WHERE id = ?", unit).value_or("");
+  Entry entry = about_return(db, act, unit);
+  entry.add(
+      "code",
+      db.value<std::string>("SELECT quarantine_code FROM unit WHERE id = ?", unit).value_or(""));
   db.exec("UPDATE unit SET quarantined = 0, quarantine_code = '' WHERE id = ?", unit);
   db.journal(actor, "unit.release", entry);
 }
@@ -224,8 +224,8 @@ void reopen(Transaction& db, const Actor& actor, const Act& act) {
   bool new_key = act.arguments.value("new_key", false);
   burn_all(db, actor, unit, act);
   permit(db, act, unit, new_key);
-  Json entry = about_return(db, act, unit);
-  entry["new_key"] = new_key;
+  Entry entry = about_return(db, act, unit);
+  entry.add("new_key", new_key);
   db.journal(actor, "unit.reopen", entry);
 }
 
@@ -252,7 +252,7 @@ static bool certificate_is_of_another_serial(Reader& db, std::int64_t unit,
 }
 
 std::optional<Permission> permission(Reader& db, const Run& run) {
-  std::int64_t unit = rows::unit_of(db, run);
+  std::int64_t unit = run.unit;
   auto row = db.query(
       "SELECT act, new_key, known_key FROM release WHERE unit = ? AND ended_at = ''", unit);
   if (!row.step()) return std::nullopt;
@@ -278,9 +278,9 @@ bool is_retired(Reader& db, const HardwareId& hardware_id) {
 }
 
 void note_reopened(Transaction& db, const Actor& actor, const Run& run, const Json& facts) {
-  db.exec("UPDATE unit SET tries = 0 WHERE id = ?", rows::unit_of(db, run));
-  Json entry = rows::about(run);
-  for (const auto& [key, value] : facts.items()) entry[key] = value;
+  db.exec("UPDATE unit SET tries = 0 WHERE id = ?", run.unit);
+  Entry entry = rows::about(run);
+  for (const auto& [key, value] : facts.items()) entry.add(key, value);
   db.journal(actor, "unit.reopened", entry);
 }
 
@@ -288,8 +288,7 @@ Run lose_label(Transaction& db, const Actor& actor, const std::string& serial,
                const std::string& reason) {
   auto run = runs::by_serial(db, serial);
   if (!run) throw Fault("unit.unknown", {{"serial", serial.substr(0, 80)}});
-  if (quarantined(db, rows::unit_of(db, *run)))
-    throw Fault("unit.quarantined", {{"serial", serial}});
+  if (quarantined(db, run->unit)) throw Fault("unit.quarantined", {{"serial", serial}});
   bool labelled = !runs::labels(db, serial).empty();
   if (!labelled || (run->ending && run->ending != Ending::passed))
     throw Fault("unit.no_label", {{"serial", serial}});

@@ -13,11 +13,11 @@ Run run(const sqlite::Statement& row);         // of that query
 
 std::optional<std::int64_t> find_unit(Reader& db, const HardwareId& hardware_id);
 std::int64_t make_unit(Transaction& db, const HardwareId& hardware_id);
-std::int64_t unit_of(Reader& db, const Run& run);
 
-// run, lot, serial (if known), hw, slot: how every entry about a unit begins.
-Json about(const Run& run);
-Json about(Reader& db, const HardwareId& hardware_id, const std::string& slot);
+// How every entry about a unit begins: run, lot, serial (if known), hw, slot; of a unit without a
+// run serial (if known), hw.
+Entry about(const Run& run);
+Entry about(Reader& db, const HardwareId& hardware_id);
 Json args(const Fault::Args& values);
 
 // After an UPDATE of one run: Fault "run.moved" if the caller's copy of it was old.

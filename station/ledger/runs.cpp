@@ -12,10 +12,8 @@ namespace rows {
 
 static constexpr std::string_view kRun =
     "SELECT r.id, r.lot, r.slot, u.source, u.hw, r.serial, r.firmware, r.model, r.next, "
-    "r.interrupted, r.attempts, r.spki, r.nonce, r.offered, r.ending, r.code, "
-    "r.next = 'label' AND EXISTS (SELECT 1 FROM label_attempt a WHERE a.run = r.id AND NOT EXISTS "
-    "(SELECT 1 FROM label_event e WHERE e.serial = a.serial AND e.place = a.place "
-    "AND e.attempt = a.attempt)), r.begun FROM run r JOIN unit u ON u.id = r.unit ";
+    "r.interrupted, r.attempts, r.spki, r.nonce, r.offered, r.ending, r.code, r.begun, r.unit "
+    "FROM run r JOIN unit u ON u.id = r.unit ";
 
 std::string run_query(std::string_view rest) { return std::string(kRun) + std::string(rest); }
 
@@ -36,8 +34,8 @@ Run run(const sqlite::Statement& row) {
   out.offered = row.get<bool>(13);
   out.ending = ending_from(row.get<std::string>(14));
   out.code = row.get<std::string>(15);
-  out.label_uncertain = row.get<bool>(16);
-  out.begun = row.get<bool>(17);
+  out.begun = row.get<bool>(16);
+  out.unit = row.get<std::int64_t>(17);
   return out;
 }
 
@@ -53,38 +51,28 @@ std::int64_t make_unit(Transaction& db, const HardwareId& hardware_id) {
   return db.last_id();
 }
 
-std::int64_t unit_of(Reader& db, const Run& run) {
-  auto unit = db.value<std::int64_t>("SELECT unit FROM run WHERE id = ?", run.id);
-  if (!unit) throw Fault("run.unknown", {{"run", run.id}});
-  return *unit;
-}
-
-static Json hardware(const HardwareId& id) {
-  Json out = object_of(2);
-  out["source"] = id.source;
-  out["id"] = id.id;
+static Entry hardware(const HardwareId& id) {
+  Entry out;
+  out.add("source", id.source).add("id", id.id);
   return out;
 }
 
-Json about(const Run& run) {
-  Json out = object_of(10);
-  out["run"] = run.id;
-  out["lot"] = run.lot;
-  if (!run.serial.empty()) out["serial"] = run.serial;
-  out["hw"] = hardware(run.hardware_id);
-  out["slot"] = run.slot;
+Entry about(const Run& run) {
+  Entry out;
+  out.add("run", run.id).add("lot", run.lot);
+  if (!run.serial.empty()) out.add("serial", run.serial);
+  out.add("hw", hardware(run.hardware_id)).add("slot", run.slot);
   return out;
 }
 
-Json about(Reader& db, const HardwareId& hardware_id, const std::string& slot) {
-  Json out = Json::object();
+Entry about(Reader& db, const HardwareId& hardware_id) {
+  Entry out;
   auto serial = db.value<std::string>(
       "SELECT a.serial FROM admission a JOIN unit u ON u.id = a.unit WHERE u.source = ? AND "
       "u.hw = ? ORDER BY a.id DESC LIMIT 1",
       hardware_id.source, hardware_id.id);
-  if (serial) out["serial"] = *serial;
-  out["hw"] = hardware(hardware_id);
-  out["slot"] = slot;
+  if (serial) out.add("serial", *serial);
+  out.add("hw", hardware(hardware_id));
   return out;
 }
 
@@ -178,7 +166,7 @@ static void must_take_units(Reader& db, const std::string& lot) {
 
 Run begin(Transaction& db, const Actor& actor, const std::string& run, const std::string& lot,
           const std::string& slot, const HardwareId& hardware_id, const std::string& model,
-          const std::string& firmware, Json facts) {
+          const std::string& firmware, const Json& facts) {
   must_take_units(db, lot);
   std::int64_t unit = rows::make_unit(db, hardware_id);
   if (db.exists("SELECT 1 FROM run WHERE unit = ? AND ending IS NULL", unit))
@@ -191,10 +179,10 @@ Run begin(Transaction& db, const Actor& actor, const std::string& run, const std
       "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
       run, lot, unit, slot, model, firmware, word(Step::reserve), utc_now());
   Run out = get(db, run);
-  Json entry = rows::about(out);
-  entry["model"] = model;
-  entry["firmware"] = firmware;
-  entry["facts"] = std::move(facts);
+  Entry entry = rows::about(out);
+  entry.add("model", model);
+  entry.add("firmware", firmware);
+  entry.add("facts", facts);
   db.journal(actor, "run.begin", entry);
   return out;
 }
@@ -204,36 +192,40 @@ Run resume(Transaction& db, const Actor& actor, Run run, const std::string& slot
           run.id);
   rows::must_change(db, run);
   run = get(db, run.id);
-  Json entry = rows::about(run);
-  entry["step"] = word(run.next);
-  entry["interrupted"] = run.interrupted;
+  Entry entry = rows::about(run);
+  entry.add("step", word(run.next));
+  entry.add("interrupted", run.interrupted);
   db.journal(actor, "run.resume", entry);
   return run;
 }
 
-static void begin_step(Transaction& db, const Actor& actor, const Run& run) {
-  db.exec("UPDATE run SET begun = 1 WHERE id = ? AND next = ? AND ending IS NULL", run.id,
-          word(run.next));
-  rows::must_change(db, run);
-  Json entry = rows::about(run);
-  entry["step"] = word(run.next);
+static void journal_begin(Transaction& db, const Actor& actor, const Run& run) {
+  Entry entry = rows::about(run);
+  entry.add("step", word(run.next));
   db.journal(actor, "step.begin", entry);
 }
 
 Run intend(Transaction& db, const Actor& actor, const Run& run) {
-  begin_step(db, actor, run);
+  db.exec("UPDATE run SET begun = 1 WHERE id = ? AND next = ? AND ending IS NULL", run.id,
+          word(run.next));
+  rows::must_change(db, run);
+  journal_begin(db, actor, run);
   return get(db, run.id);
 }
 
 static constexpr std::string_view kResults[] = {"proven", "not_proven", "failed"};
 
+static std::string_view result_of(const Evidence& evidence) {
+  return kResults[static_cast<std::size_t>(evidence.result)];
+}
+
 static std::uint64_t journal_evidence(Transaction& db, const Actor& actor, const Run& run,
                                       const Evidence& evidence) {
-  Json entry = rows::about(run);
-  entry["step"] = word(run.next);
-  entry["result"] = kResults[static_cast<std::size_t>(evidence.result)];
-  if (!evidence.reason.empty()) entry["reason"] = evidence.reason;
-  entry["facts"] = evidence.facts;
+  Entry entry = rows::about(run);
+  entry.add("step", word(run.next));
+  entry.add("result", result_of(evidence));
+  if (!evidence.reason.empty()) entry.add("reason", evidence.reason);
+  entry.add("facts", evidence.facts);
   return db.journal(actor, "step.end", entry);
 }
 
@@ -246,32 +238,40 @@ static void add_unproven(Transaction& db, const Run& run, const Evidence& eviden
       note, run.id);
 }
 
-// Which step is next.
-static Step end_step(Transaction& db, const Actor& actor, const Run& run,
-                     const Evidence& evidence) {
+// A unit that waits for its label may have been met in another slot since the caller read its run.
+static std::string go_on(Transaction& db, const Run& run, Step next, bool begun) {
+  auto row = db.query(
+      "UPDATE run SET begun = ?, interrupted = 0, next = ? WHERE id = ? AND next = ? AND ending IS "
+      "NULL RETURNING slot",
+      begun, word(next), run.id, word(run.next));
+  if (!row.step()) throw Fault("run.moved", {{"run", run.id}});
+  return row.get<std::string>(0);
+}
+
+// `begins`: that the step which is next now begins is part of the same change.
+static Run end_step(Transaction& db, const Actor& actor, Run run, const Evidence& evidence,
+                    bool begins) {
   std::uint64_t seq = journal_evidence(db, actor, run, evidence);
   Step next = evidence.result == StepResult::failed ? run.next : after(run.next);
-  db.exec(
-      "UPDATE run SET begun = 0, interrupted = 0, next = ? WHERE id = ? AND next = ? AND ending IS "
-      "NULL",
-      word(next), run.id, word(run.next));
-  rows::must_change(db, run);
+  begins = begins && next != Step::done;
+  run.slot = go_on(db, run, next, begins);
   if (evidence.result == StepResult::not_proven) add_unproven(db, run, evidence);
   if (run.next == Step::reset_check)
-    db.exec("UPDATE run SET reset_check = ?, reset_seq = ? WHERE id = ?",
-            kResults[static_cast<std::size_t>(evidence.result)], seq, run.id);
-  return next;
+    db.exec("UPDATE run SET reset_check = ?, reset_seq = ? WHERE id = ?", result_of(evidence), seq,
+            run.id);
+  run.next = next;
+  run.begun = begins;
+  run.interrupted = false;
+  if (begins) journal_begin(db, actor, run);
+  return run;
 }
 
 Run complete(Transaction& db, const Actor& actor, const Run& run, const Evidence& evidence) {
-  end_step(db, actor, run, evidence);
-  return get(db, run.id);
+  return end_step(db, actor, run, evidence, false);
 }
 
 Run step_on(Transaction& db, const Actor& actor, Run run, const Evidence& evidence) {
-  run.next = end_step(db, actor, run, evidence);
-  if (run.next != Step::done) begin_step(db, actor, run);
-  return get(db, run.id);
+  return end_step(db, actor, std::move(run), evidence, true);
 }
 
 Run go_back(Transaction& db, const Actor& actor, const Run& run, Step to,
@@ -282,10 +282,10 @@ Run go_back(Transaction& db, const Actor& actor, const Run& run, Step to,
       "NULL",
       word(to), run.id, word(run.next));
   rows::must_change(db, run);
-  Json entry = rows::about(run);
-  entry["from"] = word(run.next);
-  entry["to"] = word(to);
-  entry["reason"] = reason;
+  Entry entry = rows::about(run);
+  entry.add("from", word(run.next));
+  entry.add("to", word(to));
+  entry.add("reason", reason);
   db.journal(actor, "run.back", entry);
   return get(db, run.id);
 }
@@ -297,7 +297,7 @@ static void quarantine(Transaction& db, std::int64_t unit, const std::string& co
 
 Run end(Transaction& db, const Actor& actor, Run run, Ending ending, const std::string& code,
         const Fault::Args& args) {
-  std::int64_t unit = rows::unit_of(db, run);
+  std::int64_t unit = run.unit;
   // A unit that was held meanwhile does not pass.
   if (ending == Ending::passed &&
       db.exists("SELECT 1 FROM unit WHERE id = ? AND quarantined = 1", unit))
@@ -311,8 +311,7 @@ Run end(Transaction& db, const Actor& actor, Run run, Ending ending, const std::
   db.exec(
       "UPDATE run SET ending = ?, code = ?, args = ?, begun = 0, ended_at = ? "
       "WHERE id = ? AND ending IS NULL",
-      word(ending), code, rows::args(args).dump(-1, ' ', false, Json::error_handler_t::replace),
-      utc_now(), run.id);
+      word(ending), code, compact(rows::args(args)), utc_now(), run.id);
   rows::must_change(db, run);
   if (ending == Ending::quarantine) {
     quarantine(db, unit, code);
@@ -320,10 +319,10 @@ Run end(Transaction& db, const Actor& actor, Run run, Ending ending, const std::
   }
   if (ending == Ending::passed)
     db.exec("UPDATE release SET ended_at = ? WHERE unit = ? AND ended_at = ''", utc_now(), unit);
-  Json entry = rows::about(run);
-  entry["ending"] = word(ending);
-  entry["code"] = code;
-  entry["args"] = rows::args(args);
+  Entry entry = rows::about(run);
+  entry.add("ending", word(ending));
+  entry.add("code", code);
+  entry.add("args", rows::args(args));
   db.journal(actor, "run.end", entry);
   return get(db, run.id);
 }
@@ -333,10 +332,10 @@ Run fail_contact(Transaction& db, const Actor& actor, Run run, const std::string
   db.exec("UPDATE run SET attempts = attempts + 1 WHERE id = ? AND ending IS NULL", run.id);
   rows::must_change(db, run);
   run = get(db, run.id);
-  Json entry = rows::about(run);
-  entry["code"] = code;
-  entry["args"] = rows::args(args);
-  entry["attempt"] = run.attempts;
+  Entry entry = rows::about(run);
+  entry.add("code", code);
+  entry.add("args", rows::args(args));
+  entry.add("attempt", run.attempts);
   db.journal(actor, "run.contact", entry);
   if (run.attempts < max_attempts) return run;
   Fault::Args spent{{"attempts", std::to_string(run.attempts)}, {"last", code}};
@@ -345,9 +344,10 @@ Run fail_contact(Transaction& db, const Actor& actor, Run run, const std::string
 
 void note_visit(Transaction& db, const Actor& actor, const std::string& slot,
                 const HardwareId& hardware_id, const std::string& code, const Fault::Args& args) {
-  Json entry = rows::about(db, hardware_id, slot);
-  entry["code"] = code;
-  entry["args"] = rows::args(args);
+  Entry entry = rows::about(db, hardware_id);
+  entry.add("slot", slot);
+  entry.add("code", code);
+  entry.add("args", rows::args(args));
   db.journal(actor, "unit.visit", entry);
 }
 
@@ -357,8 +357,9 @@ void quarantine_unit(Transaction& db, const Actor& actor, const HardwareId& hard
   quarantine(db, unit, code);
   rows::burn_unit(db, actor, unit, code);
   rows::deny_unit(db, actor, unit, code);
-  Json entry = rows::about(db, hardware_id, slot);
-  entry["code"] = code;
+  Entry entry = rows::about(db, hardware_id);
+  entry.add("slot", slot);
+  entry.add("code", code);
   db.journal(actor, "unit.quarantine", entry);
 }
 

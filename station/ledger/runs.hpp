@@ -17,20 +17,21 @@ struct Run {
   std::string id;   // UUIDv7
   std::string lot;  // UUIDv7
   std::string slot;
+  std::int64_t unit = 0;  // the ledger's own number of the hardware id
   HardwareId hardware_id;
   std::string serial;  // empty before reserve
   std::string firmware, model;
   Step next = Step::reserve;
-  bool begun = false;            // that `next` begins is journalled
-  bool interrupted = false;      // it was begun before and never ended
-  int attempts = 0;              // contact faults so far
-  Bytes spki;                    // certified (or about to be) identity key; empty before enrol
-  Bytes nonce;                   // run nonce, 16 bytes; empty before mint
-  bool offered = false;          // secrets may have left for the unit
-  bool label_uncertain = false;  // a label was sent or not: the operator looks
+  bool begun = false;        // that `next` begins is journalled
+  bool interrupted = false;  // it was begun before and never ended
+  int attempts = 0;          // contact faults so far
+  Bytes spki;                // certified (or about to be) identity key; empty before enrol
+  Bytes nonce;               // run nonce, 16 bytes; empty before mint
+  bool offered = false;      // secrets may have left for the unit
   std::optional<Ending> ending;
   std::string code;  // of the ending
   Bytes id_bytes() const;
+  bool operator==(const Run&) const = default;
 };
 
 // What the ledger knows of a hardware id that has just arrived.
@@ -86,7 +87,7 @@ std::vector<std::string> history(Reader& db, const std::string& run);
 // exists.
 Run begin(Transaction& db, const Actor& actor, const std::string& run, const std::string& lot,
           const std::string& slot, const HardwareId& hardware_id, const std::string& model,
-          const std::string& firmware, Json facts);
+          const std::string& firmware, const Json& facts);
 // The open run is met again, perhaps in another slot. Sets `interrupted`.
 Run resume(Transaction& db, const Actor& actor, Run run, const std::string& slot);
 
@@ -158,8 +159,7 @@ void burn_decoy(Transaction& db, const Run& run, const std::string& klass, std::
                 const Digest& fingerprint);
 std::vector<Credential> credentials(Reader& db,
                                     const Run& run);  // unburnt, newest mint, with sealed copies
-Run offer(Transaction& db,
-          const Run& run);  // `offered` = true, committed before the first secret is sent
+Run offer(Transaction& db, Run run);  // `offered` = true, committed before the first secret is sent
 // Burns this run's credentials (fingerprints stay) and drops the sealed copies.
 Run burn(Transaction& db, const Actor& actor, Run run, const std::string& reason);
 

@@ -60,11 +60,10 @@ int hold_since_last_good(Transaction& db, const Actor& actor, const Run& run) {
   static constexpr std::string_view kCode = "reset.sample_held";
   std::vector<Run> held = unchecked(db, run.lot);
   for (const Run& one : held) {
-    db.exec("UPDATE unit SET quarantined = 1, quarantine_code = ? WHERE id = ?", kCode,
-            rows::unit_of(db, one));
-    Json entry = rows::about(one);
-    entry["code"] = kCode;
-    entry["because_of"] = run.id;
+    db.exec("UPDATE unit SET quarantined = 1, quarantine_code = ? WHERE id = ?", kCode, one.unit);
+    Entry entry = rows::about(one);
+    entry.add("code", kCode);
+    entry.add("because_of", run.id);
     db.journal(actor, "unit.hold", entry);
   }
   return static_cast<int>(held.size());

@@ -78,6 +78,12 @@ class Statement {
       bind(index, nullptr);
   }
 
+  template <class... Args>
+  void bind_all(const Args&... args) {
+    int index = 0;
+    (bind(++index, args), ...);
+  }
+
   // Column `index`, from 0. NULL is 0 or empty; ask for std::optional<T> to tell.
   template <class T>
   T get(int index) const {
@@ -131,16 +137,14 @@ class Database {
   template <class... Args>
   Statement query(std::string_view sql, const Args&... args) {
     Statement out(*this, prepare(sql));
-    int index = 0;
-    (out.bind(++index, args), ...);
+    out.bind_all(args...);
     return out;
   }
   // Runs to the end; rows are dropped.
   template <class... Args>
   void exec(std::string_view sql, const Args&... args) {
     Statement statement(*this, prepare(sql), true);
-    int index = 0;
-    (statement.bind(++index, args), ...);
+    statement.bind_all(args...);
     while (statement.step()) {
     }
   }

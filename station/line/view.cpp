@@ -10,6 +10,13 @@ namespace {
 constexpr auto kBetween = std::chrono::milliseconds(50);
 constexpr auto kLongest = std::chrono::seconds(2);
 
+// An empty object with room for so many keys: one that grows copies all that it has.
+Json object_of(std::size_t keys) {
+  Json out = Json::object();
+  out.get_ref<Json::object_t&>().reserve(keys);
+  return out;
+}
+
 Json or_null(const std::string& text) { return text.empty() ? Json() : Json(text); }
 
 int progress(Step step) { return static_cast<int>(step) * 100 / static_cast<int>(Step::done); }

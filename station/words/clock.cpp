@@ -22,7 +22,10 @@ std::string utc_now() {
   // A unit's entries are of few seconds, and strftime takes longer than an entry's other fields.
   thread_local std::int64_t second = -1;
   thread_local std::string text;
-  if (ms / 1000 != second) text = format(second = ms / 1000, "%Y-%m-%dT%H:%M:%S");
+  if (ms / 1000 != second) {
+    text = format(ms / 1000, "%Y-%m-%dT%H:%M:%S");
+    second = ms / 1000;
+  }
   std::string fraction = std::to_string(1000 + ms % 1000);
   return text + "." + fraction.substr(1) + "Z";
 }

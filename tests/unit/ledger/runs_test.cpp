@@ -45,6 +45,32 @@ struct RunTest : testing::Test {
   }
 };
 
+// Station::write holds each answer against the ledger.
+TEST_F(RunTest, GoesOnFromStepToStepInOneChange) {
+  R run = station.begin(lot, "aa77");
+  run = write([&](Transaction& db) { return runs::intend(db, self(), run); });
+  run = admit(run);
+  for (Step next : {Step::enrol, Step::mint, Step::inject}) {
+    run = write([&](Transaction& db) { return runs::step_on(db, self(), run, {}); });
+    EXPECT_EQ(run.next, next);
+    EXPECT_TRUE(run.begun);
+  }
+  Evidence failed;
+  failed.result = StepResult::failed;
+  run = write([&](Transaction& db) { return runs::step_on(db, self(), run, failed); });
+  EXPECT_EQ(run.next, Step::inject);
+  EXPECT_FALSE(run.interrupted);
+  R older = run;
+  older.next = Step::mint;
+  EXPECT_EQ(fault_of([&] {
+              write([&](Transaction& db) { return runs::step_on(db, self(), older, {}); });
+            }),
+            "run.moved");
+  while (run.next != Step::done)
+    run = write([&](Transaction& db) { return runs::step_on(db, self(), run, {}); });
+  EXPECT_FALSE(run.begun);
+}
+
 TEST_F(RunTest, TheWholeWayIsJournalled) {
   R run = station.pass(lot, "aa01");
   EXPECT_EQ(run.ending, Ending::passed);
@@ -405,19 +431,39 @@ TEST_F(RunTest, Labels) {
   EXPECT_EQ(print(), 3);
 }
 
-TEST_F(RunTest, ALabelSentBeforeACrashIsUncertain) {
+// Who waits for its label may be put into another slot: its passage learns it with its next step.
+TEST_F(RunTest, WhereAUnitWasMetLastIsKept) {
+  R run = station.begin(lot, "aa78");
+  R met = write([&](Transaction& db) { return runs::resume(db, self(), run, "s2"); });
+  EXPECT_EQ(met.slot, "s2");
+  EXPECT_EQ(run.slot, "s1");
+  EXPECT_EQ(station.step(run).slot, "s2");
+  R other = station.begin(lot, "aa79");
+  other = write([&](Transaction& db) { return runs::intend(db, self(), other); });
+  write([&](Transaction& db) { return runs::resume(db, self(), other, "s3"); });
+  other = write([&](Transaction& db) { return runs::step_on(db, self(), other, {}); });
+  EXPECT_EQ(other.slot, "s3");
+}
+
+// Sent, and neither applied nor void: the provisioner asks the operator.
+TEST_F(RunTest, ALabelSentBeforeACrashIsKnown) {
   R run = admitted("aa01");
   while (run.next != Step::label) run = station.step(run);
   run = write([&](Transaction& db) { return runs::intend(db, self(), run); });
-  EXPECT_FALSE(run.label_uncertain);
   int attempt = write(
       [&](Transaction& db) { return runs::begin_label(db, self(), run, "device", Digest{}); });
   station.reopen();
-  run = *standing("aa01").open;
-  EXPECT_TRUE(run.label_uncertain);
+  run = write([&](Transaction& db) {
+    return runs::resume(db, self(), *runs::standing(db, run.hardware_id).open, "s2");
+  });
+  EXPECT_TRUE(run.interrupted);
+  auto state = [&] {
+    return station.read([&](Reader& db) { return runs::labels(db, run.serial).at(0).state; });
+  };
+  EXPECT_EQ(state(), "sent");
   ControlSymbol symbol(run.serial, "device", attempt);
   write([&](Transaction& db) { runs::void_label(db, alice(), run, symbol, "spoiled"); });
-  EXPECT_FALSE(standing("aa01").open->label_uncertain);
+  EXPECT_EQ(state(), "void");
 }
 
 TEST_F(RunTest, SamplingAndItsHold) {

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <openssl/evp.h>
 
+#include <concepts>
 #include <filesystem>
 #include <memory>
 #include <string>
@@ -93,9 +94,19 @@ struct Station {
   void appoint(const std::vector<std::string>& names);
   std::string open_lot(int quantity, int spares = 0) { return open_lot(order(quantity, spares)); }
 
+  // A run that a change answers must be what the ledger has of it.
   template <class F>
   auto write(F work) {
-    return ledger->transact_now(std::move(work));
+    auto checked = [&work](Transaction& db) {
+      if constexpr (std::same_as<std::invoke_result_t<F&, Transaction&>, Run>) {
+        Run out = work(db);
+        EXPECT_TRUE(out == runs::get(db, out.id)) << "run " << out.id << " at " << word(out.next);
+        return out;
+      } else {
+        return work(db);
+      }
+    };
+    return ledger->transact_now(std::move(checked));
   }
   template <class F>
   auto read(F work) {
