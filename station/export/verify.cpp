@@ -9,6 +9,7 @@
 #include "station/export/chain.hpp"
 #include "station/export/facts.hpp"
 #include "station/ledger/checkpoint.hpp"
+#include "station/ledger/strict.hpp"
 #include "station/ledger/tree.hpp"
 #include "station/words/crypto.hpp"
 
@@ -100,12 +101,12 @@ class Verification {
     std::string line;
     for (std::uint64_t seq = 0; std::getline(in, line); ++seq) {
       if (seq > 0 && line.find("\"signer.new\"") == line.npos) continue;
-      Json entry = Json::parse(line, nullptr, false);
-      if (!entry.is_object()) continue;
+      std::optional<Json> entry = read_entry(line);
+      if (!entry) continue;
       bool rotation =
-          entry.value("type", Json()) == "signer.new" && entry.value("role", Json()) == "journal";
-      Json vkey = seq == 0   ? entry.value("journal_key", Json())
-                  : rotation ? entry.value("public", Json())
+          entry->value("type", Json()) == "signer.new" && entry->value("role", Json()) == "journal";
+      Json vkey = seq == 0   ? entry->value("journal_key", Json())
+                  : rotation ? entry->value("public", Json())
                              : Json();
       auto key = vkey.is_string() ? parse_verifier_key(vkey.get<std::string>()) : std::nullopt;
       if (!key) continue;
@@ -129,7 +130,8 @@ class Verification {
   // Checkpoints that an old key signed over the entry which names the next one.
   void read_handovers() {
     if (keys_.size() < 2 || !fs::exists(directory_ / "handovers.json")) return;
-    Json notes = Json::parse(slurp("handovers.json").value_or(""), nullptr, false);
+    std::string text = slurp("handovers.json").value_or("");
+    Json notes = shallow(text, 1) ? Json::parse(text, nullptr, false) : Json();
     for (std::size_t i = 0; i + 1 < keys_.size() && notes.is_array() && i < notes.size(); ++i) {
       std::string note = notes[i].is_string() ? notes[i].get<std::string>() : "";
       auto opened = open_checkpoint(note, keys_[i].key);
@@ -180,7 +182,7 @@ class Verification {
     std::string line;
     while (std::getline(in, line)) {
       if (in.eof()) find("journal.jsonl: the last line has no end");
-      read_entry(line);
+      take_entry(line);
       compare_at(earlier_, "earlier checkpoint",
                  "are not those that it signed: the log was forked");
       compare_at(head_, "checkpoint", "are not those that were signed: some were changed");
@@ -191,19 +193,19 @@ class Verification {
     report_.entries = tree_.size();
   }
 
-  void read_entry(const std::string& line) {
+  void take_entry(const std::string& line) {
     std::uint64_t seq = tree_.size();
     std::string at = "entry " + std::to_string(seq) + " (line " + std::to_string(seq + 1) + "): ";
     tree_.append(view(line));
-    Json entry = Json::parse(line, nullptr, false);
-    if (!entry.is_object() || line.size() > 65535) return find(at + "not a journal entry");
-    Json number = entry.value("seq", Json()), station = entry.value("station", Json());
+    std::optional<Json> entry = read_entry(line);
+    if (!entry) return find(at + "not a journal entry");
+    Json number = entry->value("seq", Json()), station = entry->value("station", Json());
     if (number != Json(seq)) find(at + "its number is " + number.dump());
     if (!station.is_string() || origin_of(station.get<std::string>()) != key_->name)
       find(at + "it is of another station: " +
            station.dump(-1, ' ', true, Json::error_handler_t::replace));
-    facts_.take(seq, entry);
-    symbols_.take(seq, entry);
+    facts_.take(seq, *entry);
+    symbols_.take(seq, *entry);
   }
 
   void compare_heads() {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <concepts>
+#include <cstddef>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <string_view>
@@ -9,6 +10,8 @@
 namespace mintmark {
 
 using Json = nlohmann::ordered_json;  // keys stay in the order written
+
+inline constexpr std::size_t kLargestEntry = 65535;  // bytes, as stored
 
 // JSON without white space (RFC 8259); text that is not UTF-8 is made so.
 std::string compact(const Json& value);

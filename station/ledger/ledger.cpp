@@ -10,8 +10,6 @@
 
 namespace mintmark {
 
-static constexpr std::size_t kLargestEntry = 65535;
-
 // The fixed keys in the order of FORMATS, then the type's own. Ids, times and types are plain
 // ASCII.
 static std::string entry_of(std::uint64_t seq, const std::string& station, const Actor& actor,

@@ -8,6 +8,7 @@
 #include "station/ledger/lots.hpp"
 #include "station/ledger/runs.hpp"
 #include "station/ledger/signers.hpp"
+#include "station/ledger/strict.hpp"
 
 namespace mintmark {
 
@@ -65,9 +66,9 @@ LostPart read_lost_part(Reader& db, const Tree& ours, const std::string& directo
     if (tree.size() == ours.size() && tree.root() != ours.root())
       throw no_use("this ledger is no older copy of its own");
     if (tree.size() <= ours.size()) continue;
-    Json entry = Json::parse(line, nullptr, false);
-    if (!entry.is_object()) throw no_use("an entry cannot be read");
-    take_in(out, units, entry);
+    std::optional<Json> entry = read_entry(line);
+    if (!entry) throw no_use("an entry cannot be read");
+    take_in(out, units, *entry);
   }
   if (tree.size() != head->size || tree.root() != head->root)
     throw no_use("it is not what its checkpoint signs");

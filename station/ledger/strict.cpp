@@ -99,6 +99,33 @@ Json parse_strict(View bytes, std::size_t most, const std::string& code) {
   return out;
 }
 
+bool shallow(std::string_view json, int limit) {
+  int depth = 0;
+  bool quoted = false;
+  for (std::size_t i = 0; i < json.size(); ++i) {
+    char c = json[i];
+    if (quoted) {
+      if (c == '\\') ++i;
+      if (c == '"') quoted = false;
+    } else if (c == '"') {
+      quoted = true;
+    } else if (c == '{' || c == '[') {
+      if (++depth > limit) return false;
+    } else if (c == '}' || c == ']') {
+      --depth;
+    }
+  }
+  return true;
+}
+
+std::optional<Json> read_entry(std::string_view line) {
+  static constexpr int kDepth = 16;
+  if (line.size() > kLargestEntry || !shallow(line, kDepth)) return std::nullopt;
+  Json out = Json::parse(line, nullptr, false);
+  if (!out.is_object()) return std::nullopt;
+  return out;
+}
+
 static bool is_time(std::string_view text) {
   static constexpr std::string_view kShape = "0000-00-00T00:00:00Z";
   if (text.size() != kShape.size() || !is_date(text.substr(0, 10))) return false;

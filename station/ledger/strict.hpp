@@ -3,8 +3,10 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <set>
 #include <string>
+#include <string_view>
 
 #include "station/ledger/ledger.hpp"
 
@@ -34,6 +36,14 @@ class StrictObject {
 
 // One JSON value, UTF-8, no key twice in an object, nesting at most 8. Fault `code`, field "".
 Json parse_strict(View bytes, std::size_t most, const std::string& code);
+
+// True when no object or array of this text is nested deeper than `limit`. Looks at brackets and
+// quotes only, in a loop: nlohmann parses any depth, and then copies and prints it by recursion.
+bool shallow(std::string_view json, int limit);
+
+// A journal's line that somebody else may have written: an object of at most kLargestEntry bytes,
+// nested no deeper than any entry is. nullopt for anything else.
+std::optional<Json> read_entry(std::string_view line);
 
 // A date (through the end of that day, UTC) or RFC 3339 with Z. False where it is neither.
 bool is_until(const std::string& text);

@@ -2,6 +2,7 @@
 
 #include <charconv>
 
+#include "station/ledger/strict.hpp"
 #include "station/words/fault.hpp"
 
 namespace mintmark {
@@ -44,25 +45,6 @@ Bytes decoded(std::string_view field, const nlohmann::json& value) {
 }
 
 }  // namespace
-
-bool shallow(std::string_view json, int limit) {
-  int depth = 0;
-  bool quoted = false;
-  for (std::size_t i = 0; i < json.size(); ++i) {
-    char c = json[i];
-    if (quoted) {
-      if (c == '\\') ++i;
-      if (c == '"') quoted = false;
-    } else if (c == '"') {
-      quoted = true;
-    } else if (c == '{' || c == '[') {
-      if (++depth > limit) return false;
-    } else if (c == '}' || c == ']') {
-      --depth;
-    }
-  }
-  return true;
-}
 
 std::uint64_t read_number(std::string_view text, const std::string& name, std::uint64_t low,
                           std::uint64_t high) {

@@ -16,10 +16,6 @@
 
 namespace mintmark {
 
-// True when no object or array of this text is nested deeper than `limit`. Looks at brackets and
-// quotes only, in a loop: a parser that recurses may be trusted with what passes.
-bool shallow(std::string_view json, int limit);
-
 // A whole decimal number of a query. Fault "http.query" (name) for anything else.
 std::uint64_t read_number(std::string_view text, const std::string& name, std::uint64_t low,
                           std::uint64_t high);

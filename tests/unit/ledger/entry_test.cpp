@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include "station/ledger/strict.hpp"
 #include "tests/unit/fault_of.hpp"
 
 namespace mintmark {
@@ -58,6 +59,27 @@ TEST(EntryFields, AreNeverFixedKeys) {
     EXPECT_EQ(fault_of([&] { Entry().add(key, "x"); }), "ledger.failed") << key;
     EXPECT_EQ(fault_of([&] { Entry::of({{key, 1}}); }), "ledger.failed") << key;
   }
+}
+
+TEST(Strict, DepthIsSeenBeforeParsing) {
+  EXPECT_TRUE(shallow(R"({"a":[{"b":"[[[[[[[[[["}]})", 3));
+  EXPECT_TRUE(shallow(R"({"a":"\"[[[["})", 1));
+  EXPECT_FALSE(shallow("[[[[", 3));
+}
+
+TEST(Strict, AnEntryIsAnObjectOfBoundedSizeAndDepth) {
+  EXPECT_EQ(read_entry(R"({"seq":1,"a":[[[{"b":2}]]]})")->at("seq"), 1);
+  for (const char* line : {"", "[]", "1", "{", "{}x", "\xff"})
+    EXPECT_FALSE(read_entry(line)) << line;
+  auto nested = [](std::size_t depth) {
+    return "{\"a\":" + std::string(depth, '[') + std::string(depth, ']') + "}";
+  };
+  EXPECT_TRUE(read_entry(nested(15)));
+  EXPECT_FALSE(read_entry(nested(16)));
+  EXPECT_FALSE(read_entry(nested(30'000)));
+  std::string longest = "{\"a\":\"" + std::string(65'535 - 8, 'x') + "\"}";
+  EXPECT_TRUE(read_entry(longest));
+  EXPECT_FALSE(read_entry(longest + " "));
 }
 
 }  // namespace

@@ -162,6 +162,12 @@ static void rotate_ca(Station& station, const Ca& second) {
   });
 }
 
+TEST_F(Rotated, HandoversOfAnyDepthAreNone) {
+  rotate(true);
+  spit("handovers.json", std::string(1'000'000, '[') + std::string(1'000'000, ']'));
+  EXPECT_TRUE(found(exports::verify_export(out, vkey), "was not handed over"));
+}
+
 TEST_F(ExportTest, EachCaSpeaksForWhatItIssued) {
   Ca second("Second");
   rotate_ca(station, second);
@@ -303,6 +309,25 @@ TEST_F(ExportTest, RemovalReorderingTruncationAddition) {
   EXPECT_TRUE(found(changed([](auto& all) { all.push_back(all.back()); }), "not covered"));
   spit("journal.jsonl", slurp("journal.jsonl").substr(0, 900));
   EXPECT_TRUE(found(verify(), "last line has no end"));
+}
+
+// Whoever wrote the files: a value of any depth would be copied and printed by recursion.
+TEST_F(ExportTest, NoDepthOfNestingIsTooMuch) {
+  write();
+  std::vector<std::string> good = lines();
+  std::string deep = std::string(1'000'000, '[') + std::string(1'000'000, ']');
+  for (const char* field : {"journal_key", "seq", "station", "type", "hw"}) {
+    for (std::size_t at : {std::size_t{0}, good.size() - 1}) {
+      std::vector<std::string> all = good;
+      std::string begins = "{\"" + std::string(field) + "\":";
+      all[at] = begins + deep + "}";
+      put(all);
+      EXPECT_TRUE(found(verify(), "entry " + std::to_string(at) + " "));
+      all[at] = begins + std::string(30'000, '[') + std::string(30'000, ']') + "}";
+      put(all);
+      EXPECT_TRUE(found(verify(), "not a journal entry"));
+    }
+  }
 }
 
 TEST_F(ExportTest, AnotherStationAnotherKey) {

@@ -63,9 +63,6 @@ TEST(Fields, RefusesWhatIsNoObject) {
 }
 
 TEST(Fields, DepthIsBoundedBeforeParsing) {
-  EXPECT_TRUE(shallow(R"({"a":[{"b":"[[[[[[[[[["}]})", 3));
-  EXPECT_TRUE(shallow(R"({"a":"\"[[[["})", 1));
-  EXPECT_FALSE(shallow("[[[[", 3));
   std::string deep(100000, '[');
   EXPECT_EQ(caught([&] { Fields fields(deep); }).code(), "http.malformed");
   EXPECT_EQ(caught([&] { Fields fields(R"({"a":)" + deep + "}"); }).args().at("reason"),
