@@ -1,6 +1,6 @@
 // What a client may take of the station, friend or stranger: how many connections, how long each
 // part of a request, how much of what it sends. Every bound is here; station/main/https keeps to
-// those of connections, and tests/load/clients.py tries them all.
+// those of connections, and tests/load/clients.py tries these.
 #pragma once
 
 #include <chrono>

@@ -2,6 +2,7 @@
 #include "fixtures/cbor.hpp"
 #include "fixtures/frame.hpp"
 #include "fixtures/smp.hpp"
+#include "fixtures/smp_unit.hpp"
 #include "tests/fuzz/fuzz.hpp"
 
 using namespace mintmark;
@@ -30,6 +31,7 @@ int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
         text_of(*map, "model");
         number_of(*map, "rc");
         flag_of(*map, "locked");
+        parse_identification(*map);
       } else {
         parse_reply(input.bytes);
       }

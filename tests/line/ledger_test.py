@@ -96,6 +96,11 @@ class LedgerFiles(unittest.TestCase):
         with self.assertRaises(Problem) as caught:
             s.open_lot(owner_checkpoint=(s.dir / "seen" / "checkpoint").read_text())
         self.assertEqual(caught.exception.code, "order.checkpoint_unknown")
+        s.mintmark("export", s.dir / "after")   # and who holds an earlier one sees it in the evidence
+        judged = s.mintmark("verify", "--key", s.dir / "after" / "checkpoint.vkey", "--earlier", s.dir / "seen" / "checkpoint",
+                            s.dir / "after", check=False)
+        self.assertEqual(judged.returncode, 1, judged.stdout)
+        self.assertIn("earlier checkpoint: ", judged.stdout + judged.stderr)
         s.stop()
         words = ("ledger", "recover", "--officer", ada, "--second-officer", ben, "--reason", "an image was put back")
         self.assertIn("ledger.not_rolled_back", s.mintmark(*words, check=False).stderr)

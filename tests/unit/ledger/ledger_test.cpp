@@ -4,10 +4,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <boost/asio/detached.hpp>
 #include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
 #include <csignal>
 #include <fstream>
+#include <future>
 
 #include "station.hpp"
 #include "station/words/crypto.hpp"
@@ -192,6 +195,48 @@ TEST(Guards, AFingerprintStaysWhereItIs) {
 }
 
 static void audit(Transaction& db, const std::string& nonce) { note_nonce(db, self(), nonce); }
+
+// Of every connection of this process that is made from now on.
+static std::atomic<int> commits = 0;
+static int count_commits(sqlite3* db, char** /*error*/, const sqlite3_api_routines* /*api*/) {
+  sqlite3_commit_hook(
+      db, [](void*) { return ++commits, 0; }, nullptr);
+  return SQLITE_OK;
+}
+
+// What waits while the writer is at work shares the next commit, and each is told after it.
+TEST(GroupCommit, WhoWaitsTogetherSharesACommit) {
+  auto hook = reinterpret_cast<void (*)()>(&count_commits);
+  sqlite3_auto_extension(hook);
+  Station station;
+  sqlite3_cancel_auto_extension(hook);
+  asio::io_context loop;
+  std::promise<void> all_wait;
+  std::future<void> go = all_wait.get_future();
+  int told = 0;
+  auto hold = [&]() -> Task<void> {
+    auto work = [&](Transaction& db) {
+      audit(db, "first");
+      go.wait();
+    };
+    co_await station.ledger->transact(work);
+  };
+  auto one = [&](int number) -> Task<void> {
+    auto work = [number](Transaction& db) { audit(db, "n" + std::to_string(number)); };
+    co_await station.ledger->transact(work);
+    EXPECT_GE(commits, 1);
+    ++told;
+  };
+  commits = 0;
+  asio::co_spawn(loop, hold(), asio::detached);
+  for (int i = 0; i < 63; ++i) asio::co_spawn(loop, one(i), asio::detached);
+  asio::post(loop, [&] { all_wait.set_value(); });
+  loop.run();
+  EXPECT_EQ(told, 63);
+  EXPECT_EQ(station.entries().size(), 65u);
+  EXPECT_LE(commits, 2) << "64 changes";
+  EXPECT_GE(commits, 1);
+}
 
 TEST(GroupCommit, OneFailureUndoesOnlyItself) {
   Station station;

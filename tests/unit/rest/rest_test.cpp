@@ -1,5 +1,6 @@
 #include "station/rest/rest.hpp"
 
+#include "station/rest/bounds.hpp"
 #include "station/rest/problem.hpp"
 #include "tests/unit/rest/house.hpp"
 
@@ -251,7 +252,7 @@ TEST_F(RestTest, ExportsAreTheStoredBytes) {
   EXPECT_TRUE(house.run(csv.stream->next()).has_value());
 }
 
-TEST_F(RestTest, EventsBeginWithASnapshotAndASlowReaderIsDropped) {
+TEST_F(RestTest, EventsBeginWithASnapshotAndEndWithTheStation) {
   Response response = house.as("operator", "GET", "/api/v1/events");
   ASSERT_TRUE(response.stream);
   EXPECT_EQ(response.type, "text/event-stream");
@@ -260,6 +261,21 @@ TEST_F(RestTest, EventsBeginWithASnapshotAndASlowReaderIsDropped) {
   EXPECT_NE(first->find("event: snapshot\ndata: {\"event\":"), std::string::npos) << *first;
   house.desk.close_streams();
   EXPECT_FALSE(house.run(response.stream->next())) << "closed with the station";
+}
+
+TEST_F(RestTest, AReaderOfEventsThatFallsBehindIsDropped) {
+  std::string lot = "/api/v1/lots/" + house.open_lot("lead", 9);
+  Response reads = house.as("operator", "GET", "/api/v1/events");
+  Response sleeps = house.as("operator", "GET", "/api/v1/events");
+  ASSERT_TRUE(reads.stream && sleeps.stream);
+  // Each of the two tells everybody how the station is.
+  for (std::size_t i = 0; i <= kBounds.events; i += 2) {
+    EXPECT_EQ(house.as("lead", "POST", lot + "/pause").status, 200);
+    EXPECT_EQ(house.as("lead", "POST", lot + "/resume").status, 200);
+    auto seen = house.run(reads.stream->next());
+    ASSERT_TRUE(seen) << "after " << i;
+  }
+  EXPECT_FALSE(house.run(sleeps.stream->next())) << "and who reads is not";
 }
 
 TEST_F(RestTest, DoctorSpeaks) {
