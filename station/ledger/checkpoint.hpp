@@ -36,6 +36,8 @@ bool is_signed_by(View public_key, std::string_view text, View signature);
 std::string sign_note(std::string_view station, View public_key, std::string_view text,
                       const Signer& signer);
 
+inline constexpr std::size_t kMaxNote = 4096;  // bytes of one that somebody gives us
+
 struct VerifierKey {
   VerifierKey() = default;
   std::string name;

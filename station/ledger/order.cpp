@@ -109,7 +109,7 @@ static Order parse_order(View bytes) {
   out.spares = static_cast<int>(fields.number("spares", 0, kMostUnits));
   read_pools(fields, out);
   out.not_after = until_field(fields, "not_after");
-  out.owner_checkpoint = fields.optional_text("owner_checkpoint", 4096);
+  out.owner_checkpoint = fields.optional_text("owner_checkpoint", kMaxNote);
   read_kind(fields, out);
   fields.finish();
   return out;

@@ -48,6 +48,12 @@ std::optional<OpenedCheckpoint> opened(Reader& db, std::string_view note) {
   return std::nullopt;
 }
 
+bool knows(Reader& db, std::string_view note) {
+  auto seen = opened(db, note);
+  return seen &&
+         db.exists("SELECT 1 FROM checkpoint WHERE size = ? AND root = ?", seen->size, seen->root);
+}
+
 int add(Transaction& db, const Actor& actor, const std::string& role, const Bytes& public_key) {
   bool waits = role == "ca" && db.exists("SELECT 1 FROM birth WHERE length(ca) = 0") &&
                !db.exists("SELECT 1 FROM signer WHERE role = 'ca'");

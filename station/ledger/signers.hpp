@@ -35,6 +35,9 @@ std::vector<Bytes> journal_keys(Reader& db);
 std::vector<std::string> handovers(Reader& db);
 // A checkpoint that one of the keys signed; nullopt for any other text.
 std::optional<OpenedCheckpoint> opened(Reader& db, std::string_view note);
+// That a checkpoint which somebody holds is one that this ledger signed and still has. False for
+// any other text, too: of another station, or of a ledger that this one is an older copy of.
+bool knows(Reader& db, std::string_view note);
 
 // A new key, in force from here on. Journals "signer.new" (`role`, `generation`, `public` in
 // base64, or the vkey of a journal key). Answers its generation.
