@@ -279,6 +279,15 @@ TEST_F(OlderCopy, ACheckpointElsewhereIsAskedFor) {
   EXPECT_EQ(asked(lost), "ledger.rolled_back");
   EXPECT_TRUE(station.ledger->contains(Head(old.size, old.root)));
   EXPECT_FALSE(station.ledger->contains(Head(lost.size, lost.root)));
+  auto knows = [&](const Checkpoint& one) {
+    return station.read([&](Reader& db) { return signers::knows(db, one.note); });
+  };
+  EXPECT_TRUE(knows(old));
+  EXPECT_FALSE(knows(lost));
+  // Grown past it on another branch, the ledger knows it no better.
+  for (int i = 0; i < 3; ++i) station.write([](Transaction& db) { note_request(db, alice()); });
+  EXPECT_GT(station.ledger->checkpoint_now(station.signer()).size, lost.size);
+  EXPECT_FALSE(knows(lost));
   // The owner's next order names what he has seen.
   Json order = station.order_json(3, 0);
   order["owner_checkpoint"] = lost.note;

@@ -71,6 +71,13 @@ TEST(Signers, ACheckpointOfAnOldKeyIsStillTheStations) {
   station.read([&](Reader& db) {
     EXPECT_TRUE(signers::opened(db, old.note));
     EXPECT_TRUE(signers::opened(db, now.note));
+    EXPECT_TRUE(signers::knows(db, old.note));
+    EXPECT_TRUE(signers::knows(db, now.note));
+    // What no key of this ledger signed is not known, even where it has that very head: a key that
+    // was made after the copy looks like this.
+    std::string text = checkpoint_text(station.birth.station, now.size, now.root);
+    std::string other = sign_note(station.birth.station, stranger.public_key(), text, by(stranger));
+    EXPECT_FALSE(signers::knows(db, other));
     return 0;
   });
 }
