@@ -18,6 +18,11 @@ namespace fs = std::filesystem;
 
 constexpr int kTries = 20;
 
+struct ExportWords {
+  std::string directory, nonce;
+  std::optional<std::string> earlier;
+};
+
 // The second line of a checkpoint is the size of the journal that it covers.
 std::string size_of(const std::string& note) {
   std::size_t begin = note.find('\n');
@@ -53,10 +58,24 @@ void fetch_signers(Client& client, const std::string& directory) {
   if (!handovers.empty()) write_text(directory + "/handovers.json", handovers.dump(1) + "\n");
 }
 
+std::string read_earlier(const std::string& file) {
+  std::string note = read_text(file, kMaxNote);
+  if (!read_checkpoint(note))
+    throw Fault("file.read", {{"file", file}, {"reason", "it is no checkpoint"}});
+  return note;
+}
+
+// Of a station that has what the caller holds from before, if anything.
+std::string fetch_checkpoint(Client& client, const ExportWords& words) {
+  std::string query;
+  if (!words.nonce.empty()) query += "&nonce=" + percent_encoded(words.nonce);
+  if (words.earlier) query += "&earlier=" + percent_encoded(read_earlier(*words.earlier));
+  if (!query.empty()) query.front() = '?';
+  return client.text("/export/checkpoint" + query);
+}
+
 // All the rest fits the journal when the journal did not grow while it was fetched.
-std::string fetch_fitting(Client& client, const std::string& directory, const std::string& nonce) {
-  std::string query = nonce.empty() ? "" : "?nonce=" + percent_encoded(nonce);
-  std::string note = client.text("/export/checkpoint" + query);
+std::string fetch_fitting(Client& client, const std::string& directory, std::string note) {
   for (int i = 0; i < kTries; ++i) {
     std::cerr << "units and certificates\n";
     fetch_signers(client, directory);
@@ -73,11 +92,14 @@ std::string fetch_fitting(Client& client, const std::string& directory, const st
   throw Fault("export.moving");
 }
 
-void run_export(Context& context, const std::string& directory, const std::string& nonce) {
+void run_export(Context& context, const ExportWords& words) {
+  const std::string& directory = words.directory;
   Client client = context.client();
+  // Before anything of an export that may be there already is touched.
+  std::string note = fetch_checkpoint(client, words);
   make_directory(directory + "/certs");
   for (const auto& old : fs::directory_iterator(directory + "/certs")) fs::remove(old);
-  std::string note = fetch_fitting(client, directory, nonce);
+  note = fetch_fitting(client, directory, std::move(note));
   std::cerr << "journal\n";
   client.download("/export/journal?until=" + size_of(note), directory + "/journal.jsonl");
   client.download("/export/denied.crl?until=" + size_of(note), directory + "/denied.crl");
@@ -140,17 +162,26 @@ int run_verify(const VerifyWords& words) {
   return report.ok() ? 0 : 1;
 }
 
+// A name that is empty is a file that cannot be read, not nothing to compare with, as it would be
+// in an option of type optional.
+void add_earlier(CLI::App& command, std::optional<std::string>& file) {
+  auto take = [&file](const std::string& name) { file = name; };
+  command.add_option_function<std::string>("--earlier", take,
+                                           "a checkpoint that you hold from before");
+}
+
 }  // namespace
 
 void add_export_commands(CLI::App& app, Context& context) {
-  auto directory = std::make_shared<std::string>(), nonce = std::make_shared<std::string>();
+  auto asked = std::make_shared<ExportWords>();
   auto* command = app.add_subcommand(
       "export", "write journal, signed checkpoint, units, certificates and denial list into DIR");
-  command->add_option("DIR", *directory)->required();
-  command->add_option("--nonce", *nonce,
+  command->add_option("DIR", asked->directory)->required();
+  add_earlier(*command, asked->earlier);
+  command->add_option("--nonce", asked->nonce,
                       "16 to 64 hexadecimal digits of your own: the checkpoint covers them, so "
                       "nothing before can have been cut off");
-  command->callback([=, &context] { run_export(context, *directory, *nonce); });
+  command->callback([asked, &context] { run_export(context, *asked); });
 
   auto words = std::make_shared<VerifyWords>();
   auto* verify = app.add_subcommand("verify", "prove an export, offline, on any machine");

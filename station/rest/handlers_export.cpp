@@ -60,6 +60,18 @@ std::uint64_t read_until(const Call& call, std::uint64_t size) {
   return asked ? read_number(*asked, "until", 0, size) : size;
 }
 
+// Who holds a checkpoint from before gets another only of a ledger that has it: an older copy signs
+// nothing for him that his own would contradict.
+Task<void> must_know_earlier(Desk& desk, const Call& call) {
+  auto earlier = call.asked("earlier");
+  if (!earlier) co_return;
+  if (earlier->size() > kMaxNote || !read_checkpoint(*earlier))
+    throw Fault("http.query", {{"name", "earlier"}});
+  auto look = [&earlier](Reader& db) { return signers::knows(db, *earlier); };
+  bool known = co_await desk.services.ledger->read(look);
+  if (!known) throw Fault("order.checkpoint_unknown");
+}
+
 struct DenialFacts {
   DenialFacts() = default;
   std::vector<Bytes> kept;  // the lists, DER, where they were signed before
@@ -93,6 +105,7 @@ Task<Response> export_checkpoint(Desk& desk, Call& call) {
   std::string nonce = call.asked("nonce").value_or("");
   bool is_nonce = nonce.size() >= 16 && nonce.size() <= 64 && from_hex(nonce);
   if (call.asked("nonce") && !is_nonce) throw Fault("http.query", {{"name", "nonce"}});
+  co_await must_know_earlier(desk, call);
   std::string note = co_await desk.line.checkpoint(call.actor(), std::move(nonce));
   co_return Response(200, "text/plain; charset=utf-8", std::move(note));
 }

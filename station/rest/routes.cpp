@@ -45,7 +45,7 @@ constexpr Route kRoutes[] = {
     {"POST", "/api/v1/labels/lost", kOperator | kLead, "", lose_label},
 
     {"GET", "/api/v1/export/journal", kAuditor | kLead, "until", export_journal},
-    {"GET", "/api/v1/export/checkpoint", kAuditor | kLead, "nonce", export_checkpoint},
+    {"GET", "/api/v1/export/checkpoint", kAuditor | kLead, "nonce earlier", export_checkpoint},
     {"GET", "/api/v1/export/checkpoint.vkey", kAuditor | kLead, "", export_vkey},
     {"GET", "/api/v1/export/handovers", kAuditor | kLead, "", export_handovers},
     {"GET", "/api/v1/export/units.csv", kAuditor | kLead, "", export_units},

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import time
 import unittest
+import urllib.parse
 
 from ceremony_test import appoint
 from station import BUILD, Problem, Station, Unit, hardware
@@ -21,6 +22,10 @@ def refusal(station):
                             env=station.env, capture_output=True, text=True, timeout=120)
     assert daemon.returncode == 1, f"mintmarkd ended with {daemon.returncode}"
     return log.read_text()[before:]
+
+
+def evidence(directory):
+    return {path.relative_to(directory): path.read_bytes() for path in directory.rglob("*") if path.is_file()}
 
 
 class LedgerFiles(unittest.TestCase):
@@ -58,6 +63,50 @@ class LedgerFiles(unittest.TestCase):
     def tokens(self):
         return len(list((self.station.dir / "token").rglob("*.object")))
 
+    def test_an_export_names_only_a_checkpoint_that_this_ledger_has(self):
+        s = self.station
+        out = s.dir / "export"
+        s.mintmark("export", out)
+        note, size = (out / "checkpoint").read_text(), s.sql("SELECT count(*) FROM journal")
+        before = evidence(out)
+        origin, number, root = note.splitlines()[:3]
+        held = s.dir / "held"
+
+        def export(code, file=held):
+            done = s.mintmark("export", "--earlier", file, out, check=False)
+            self.assertEqual(done.returncode, 1, f"{file}: {done.stdout}")
+            self.assertIn(code, done.stderr)
+
+        def ask(status, code, text):
+            with self.assertRaises(Problem) as caught:
+                s.http("GET", "/export/checkpoint?earlier=" + urllib.parse.quote(text, safe=""))
+            self.assertEqual((caught.exception.status, caught.exception.code), (status, code), text)
+
+        unknown = (note.replace(origin, "mintmark/" + s.id[::-1]), note.replace(f"\n{number}\n", f"\n{number}0\n"),
+                   note.replace(f"\n{number}\n", f"\n{2 ** 64 - 1}\n"), note.replace(root, "A" * 43 + "="),
+                   f"{origin}\n{number}\n{root}\n\n", note[:-10], note[:-10] + "\n")
+        nonsense = ("", "x", "\0", note.replace("\n", "\r\n"), "\ufeff" + root, note.encode().hex(),
+                    note.replace(root, root[:-1]), note.replace(root, root.replace("=", "*")),
+                    note.replace(f"\n{number}\n", "\n-1\n"), note.replace(f"\n{number}\n", f"\n{2 ** 64}\n"),
+                    note + "\n" * 4096, (out / "checkpoint.vkey").read_text(), (out / "units.csv").read_text())
+        for status, code, says, texts in ((409, "order.checkpoint_unknown", "order.checkpoint_unknown", unknown),
+                                          (400, "http.query", "file.read", nonsense)):
+            for text in texts:
+                ask(status, code, text)
+                held.write_bytes(text.encode())
+                export(says)
+        for file in (s.dir / "nowhere", s.dir, "/dev/zero", ""):
+            export("file.read", file)
+        with self.assertRaises(Problem) as caught:
+            s.http("GET", "/export/checkpoint?earlier=" + "A" * 20000)
+        self.assertIn(caught.exception.status, range(400, 500))
+        self.assertEqual(evidence(out), before)
+        self.assertEqual(s.sql("SELECT count(*) FROM journal"), size)
+        print(f"sweep earlier: tried {2 * len(unknown + nonsense) + 5}, violations 0")
+        held.write_text(note)
+        s.mintmark("export", "--nonce", os.urandom(16).hex(), "--earlier", out / "checkpoint", out)   # over the one it names
+        self.assertIn("\nverified", s.mintmark("verify", "--key", out / "checkpoint.vkey", "--earlier", held, out))
+
     def test_an_older_copy_is_known_by_what_is_kept_apart_from_it(self):
         s = self.station
         ada, ben = (appoint(s, "ada", "ben")[n] for n in ("ada", "ben"))
@@ -75,6 +124,8 @@ class LedgerFiles(unittest.TestCase):
         for _ in range(3):
             s.http("GET", "/export/checkpoint?nonce=" + os.urandom(16).hex())
         self.assertEqual(self.tokens(), objects, "one object in the place of the other")
+        s.mintmark("export", "--earlier", s.dir / "seen" / "checkpoint", s.dir / "continued")
+        before = evidence(s.dir / "continued")
         self.assertIn("ok    anchor", s.mintmark("doctor"))
         s.stop()
         newest = self.keep("newest", FILES)
@@ -96,6 +147,15 @@ class LedgerFiles(unittest.TestCase):
         with self.assertRaises(Problem) as caught:
             s.open_lot(owner_checkpoint=(s.dir / "seen" / "checkpoint").read_text())
         self.assertEqual(caught.exception.code, "order.checkpoint_unknown")
+        size = s.sql("SELECT count(*) FROM journal")
+        for into in ("refused", "continued"):
+            refused = s.mintmark("export", "--nonce", os.urandom(16).hex(), "--earlier", s.dir / "seen" / "checkpoint",
+                                 s.dir / into, check=False)
+            self.assertEqual(refused.returncode, 1, refused.stdout)
+            self.assertIn("order.checkpoint_unknown", refused.stderr)
+        self.assertFalse((s.dir / "refused").exists())
+        self.assertEqual(evidence(s.dir / "continued"), before, "what was exported before stays as it is")
+        self.assertEqual(s.sql("SELECT count(*) FROM journal"), size, "nothing is signed, and no nonce journalled")
         s.mintmark("export", s.dir / "after")   # and who holds an earlier one sees it in the evidence
         judged = s.mintmark("verify", "--key", s.dir / "after" / "checkpoint.vkey", "--earlier", s.dir / "seen" / "checkpoint",
                             s.dir / "after", check=False)
@@ -107,6 +167,10 @@ class LedgerFiles(unittest.TestCase):
         s.mintmark(*words, "--seen", s.dir / "seen" / "checkpoint")
         s.start()
         self.assertEqual(self.entries("ledger.recover")[0]["checkpoint"], (s.dir / "seen" / "checkpoint").read_text())
+        # Recovered or not, it goes on from the copy: what was lost is not there, what it signed itself is.
+        refused = s.mintmark("export", "--earlier", s.dir / "seen" / "checkpoint", s.dir / "refused", check=False)
+        self.assertIn("order.checkpoint_unknown", refused.stderr)
+        s.mintmark("export", "--earlier", s.dir / "after" / "checkpoint", s.dir / "after")
         s.open_lot(serials=["SN-9001", "SN-9002"])
         self.station.passes("new")
 

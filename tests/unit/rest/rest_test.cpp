@@ -252,6 +252,86 @@ TEST_F(RestTest, ExportsAreTheStoredBytes) {
   EXPECT_TRUE(house.run(csv.stream->next()).has_value());
 }
 
+// Every byte but letters and digits as it must be sent.
+std::string encoded(std::string_view text) {
+  std::string out;
+  for (unsigned char c : text) out += std::isalnum(c) != 0 ? std::string(1, c) : "%" + hex({&c, 1});
+  return out;
+}
+
+class Earlier : public RestTest {
+ protected:
+  std::string earlier(std::string_view note) { return path + "?earlier=" + encoded(note); }
+  Response ask(std::string_view note) { return house.as("auditor", "GET", earlier(note)); }
+  std::string sign(const std::string& station, std::uint64_t size, const Digest& root) {
+    return sign_note(station, house.vault.journal_public_key(),
+                     checkpoint_text(station, size, root),
+                     [this](View message) { return house.vault.journal_sign(message); });
+  }
+  std::uint64_t entries() {
+    return house.ledger.read_now([](Reader& db) { return journal_size(db); });
+  }
+  const std::string path = "/api/v1/export/checkpoint";
+};
+
+TEST_F(Earlier, ACheckpointThatThisLedgerHasIsContinued) {
+  std::string seen = house.as("auditor", "GET", path).body;
+  Response next = ask(seen);
+  EXPECT_EQ(next.status, 200) << next.body;
+  next = house.as("auditor", "GET", earlier(seen) + "&nonce=00112233445566778899aabbccddeeff");
+  EXPECT_EQ(next.status, 200) << next.body;
+  EXPECT_NE(next.body, seen);
+  EXPECT_EQ(ask(seen).status, 200) << "one of long ago is as good";
+  EXPECT_EQ(ask(next.body).status, 200);
+  EXPECT_EQ(house.as("operator", "GET", earlier(seen)).status, 403);
+  EXPECT_EQ(house.ask(Request("GET", earlier(seen))).status, 401);
+  EXPECT_EQ(code_of(house.as("auditor", "GET", "/api/v1/export/journal?earlier=x")), "http.query");
+}
+
+TEST_F(Earlier, NothingIsSignedForWhoHoldsWhatThisLedgerDoesNotHave) {
+  std::string seen = house.as("auditor", "GET", path).body;
+  auto body = read_checkpoint(seen);
+  ASSERT_TRUE(body);
+  std::uint64_t before = entries();
+  const std::string other = "99999999-2222-4333-8444-555555555555";
+  std::string unsigned_note = seen.substr(0, seen.find("\n\n") + 2);
+  std::string forged = seen;
+  forged.insert(forged.find('\n') + 1, "9");
+  for (const std::string& note :
+       {sign(kHouseStation, body->size + 1, body->root),  // this key signed it: it was put back
+        sign(kHouseStation, body->size, Digest{}),        // or it was forked
+        sign(kHouseStation, 0, body->root), sign(kHouseStation, UINT64_MAX, body->root),
+        sign(other, body->size, body->root),  // of another station, whatever signed it
+        forged, unsigned_note, unsigned_note + "\xe2\x80\x94 mintmark/x AAAA\n"}) {
+    Response refused = house.as("auditor", "GET", earlier(note) + "&nonce=00112233445566778899aa");
+    EXPECT_EQ(refused.status, 409) << note;
+    EXPECT_EQ(code_of(refused), "order.checkpoint_unknown") << note;
+  }
+  EXPECT_EQ(entries(), before) << "no nonce either";
+}
+
+TEST_F(Earlier, WhatIsNoCheckpointIsNotUsable) {
+  std::string origin = std::string("mintmark/") + kHouseStation + "\n";
+  std::string root = base64(Digest{}) + "\n\n";
+  std::string seen = house.as("auditor", "GET", path).body;
+  std::uint64_t before = entries();
+  for (const std::string& note :
+       {std::string(), std::string("x"), std::string(1, '\0'), std::string("\xff\xfe"),
+        origin + "1\n" + root.substr(1), origin + "1\n" + std::string(44, '*') + "\n\n",
+        origin + "-1\n" + root, origin + "01\n" + root, origin + "1e3\n" + root,
+        origin + "18446744073709551616\n" + root, origin + "99999999999999999999999999\n" + root,
+        origin + root, "\n1\n" + root, "\xef\xbb\xbf" + origin + "1\n", hex(view(seen)),
+        base64(view(seen)), seen + std::string(4096, '\n')}) {
+    Response refused = ask(note);
+    EXPECT_EQ(refused.status, 400) << note;
+    EXPECT_EQ(code_of(refused), "http.query") << note;
+  }
+  EXPECT_EQ(house.as("auditor", "GET", earlier(seen) + "&earlier=x").status, 400);
+  EXPECT_EQ(house.as("auditor", "GET", earlier(seen) + "&nonce=zz").status, 400);
+  EXPECT_EQ(house.as("auditor", "GET", path + "?earlier=%zz").status, 400);
+  EXPECT_EQ(entries(), before);
+}
+
 TEST_F(RestTest, EventsBeginWithASnapshotAndEndWithTheStation) {
   Response response = house.as("operator", "GET", "/api/v1/events");
   ASSERT_TRUE(response.stream);
