@@ -166,8 +166,8 @@ class Verification {
     if (auto note = slurp("checkpoint"))
       head_ = open_note("checkpoint", *note, *trusted_, signed_by_);
     if (head_) report_.checkpoint_size = head_->size;
-    if (!options_->earlier_checkpoint.empty())
-      earlier_ = open_note("earlier checkpoint", options_->earlier_checkpoint, 0, any);
+    if (options_->earlier_checkpoint)
+      earlier_ = open_note("earlier checkpoint", *options_->earlier_checkpoint, 0, any);
   }
 
   void compare_at(const std::optional<OpenedCheckpoint>& head, const std::string& what,

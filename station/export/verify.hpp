@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -13,8 +14,9 @@ namespace mintmark::exports {
 
 struct VerifyOptions {
   VerifyOptions() = default;
-  std::string earlier_checkpoint;  // a note seen before: this journal must continue that one
-  std::string nonce;               // one that the auditor had journalled: shows no end was cut off
+  // A note seen before: this journal must continue that one. Text that is no note is a finding.
+  std::optional<std::string> earlier_checkpoint;
+  std::string nonce;  // one that the auditor had journalled: shows no end was cut off
 };
 
 struct VerifyReport {

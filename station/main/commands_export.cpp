@@ -108,7 +108,8 @@ void run_export(Context& context, const ExportWords& words) {
 }
 
 struct VerifyWords {
-  std::string directory, key, earlier, nonce;
+  std::string directory, key, nonce;
+  std::optional<std::string> earlier;
 };
 
 void print_test(const std::string& of, const exports::ChiSquared& test) {
@@ -143,7 +144,7 @@ void print_symbols(const exports::SymbolReport& report) {
 int run_verify(const VerifyWords& words) {
   exports::VerifyOptions options;
   options.nonce = words.nonce;
-  if (!words.earlier.empty()) options.earlier_checkpoint = read_text(words.earlier);
+  if (words.earlier) options.earlier_checkpoint = read_text(*words.earlier);
   std::string key = read_text(words.key);
   exports::VerifyReport report = exports::verify_export(words.directory, key, options);
   for (const std::string& finding : report.findings) std::cout << "WRONG " << finding << "\n";
@@ -188,7 +189,7 @@ void add_export_commands(CLI::App& app, Context& context) {
   verify->add_option("DIR", words->directory)->required();
   verify->add_option("--key", words->key, "the station's checkpoint.vkey, from whom you trust")
       ->required();
-  verify->add_option("--earlier", words->earlier, "a checkpoint that you hold from before");
+  add_earlier(*verify, words->earlier);
   verify->add_option("--nonce", words->nonce, "the nonce that you had exported with");
   verify->callback([words, &context] { context.exit_code = run_verify(*words); });
 }

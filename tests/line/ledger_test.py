@@ -103,6 +103,10 @@ class LedgerFiles(unittest.TestCase):
         self.assertEqual(evidence(out), before)
         self.assertEqual(s.sql("SELECT count(*) FROM journal"), size)
         print(f"sweep earlier: tried {2 * len(unknown + nonsense) + 5}, violations 0")
+        held.write_text("")
+        for file in (held, ""):
+            done = s.mintmark("verify", "--key", out / "checkpoint.vkey", "--earlier", file, out, check=False)
+            self.assertEqual(done.returncode, 1, f"an empty file proves nothing: {done.stdout}")
         held.write_text(note)
         s.mintmark("export", "--nonce", os.urandom(16).hex(), "--earlier", out / "checkpoint", out)   # over the one it names
         self.assertIn("\nverified", s.mintmark("verify", "--key", out / "checkpoint.vkey", "--earlier", held, out))

@@ -118,7 +118,7 @@ TEST_F(Rotated, WhoTrustsEitherKeyVerifies) {
   rotate(true);
   EXPECT_EQ(slurp("checkpoint.vkey"), second_vkey() + "\n");
   for (const std::string& key : {vkey, second_vkey()})
-    for (const std::string& earlier : {std::string(), first_note}) {
+    for (const auto& earlier : {std::optional<std::string>(), std::optional(first_note)}) {
       exports::VerifyOptions options;
       options.earlier_checkpoint = earlier;
       VerifyReport report = exports::verify_export(out, key, options);
@@ -364,6 +364,8 @@ TEST_F(ExportTest, AForkOrARollbackShowsToWhoHoldsAnEarlierCheckpoint) {
   put(full);
   sign_again();
   EXPECT_TRUE(found(verify(options), "forked"));
+  options.earlier_checkpoint = "";
+  EXPECT_TRUE(found(verify(options), "earlier checkpoint: ")) << "an empty file proves nothing";
 }
 
 TEST_F(ExportTest, WhatTheFactorySignedItselfIsStillChecked) {
