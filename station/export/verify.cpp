@@ -219,8 +219,8 @@ class Verification {
     if (earlier_ && earlier_->size > size)
       find("earlier checkpoint: it signed " + std::to_string(earlier_->size) + " entries, only " +
            std::to_string(size) + " are here: the log was rolled back");
-    if (!options_->nonce.empty() && !facts_.nonces.contains(options_->nonce))
-      find("the nonce " + options_->nonce + " is in no entry: the end may have been cut off");
+    if (options_->nonce && !facts_.nonces.contains(*options_->nonce))
+      find("the nonce '" + *options_->nonce + "' is in no entry: the end may have been cut off");
   }
 
   void check_birth() {

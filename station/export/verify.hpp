@@ -16,7 +16,8 @@ struct VerifyOptions {
   VerifyOptions() = default;
   // A note seen before: this journal must continue that one. Text that is no note is a finding.
   std::optional<std::string> earlier_checkpoint;
-  std::string nonce;  // one that the auditor had journalled: shows no end was cut off
+  // One that the auditor had journalled: shows no end was cut off. Text that is none is a finding.
+  std::optional<std::string> nonce;
 };
 
 struct VerifyReport {

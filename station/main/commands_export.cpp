@@ -19,8 +19,8 @@ namespace fs = std::filesystem;
 constexpr int kTries = 20;
 
 struct ExportWords {
-  std::string directory, nonce;
-  std::optional<std::string> earlier;
+  std::string directory;
+  std::optional<std::string> nonce, earlier;
 };
 
 // The second line of a checkpoint is the size of the journal that it covers.
@@ -68,7 +68,7 @@ std::string read_earlier(const std::string& file) {
 // Of a station that has what the caller holds from before, if anything.
 std::string fetch_checkpoint(Client& client, const ExportWords& words) {
   std::string query;
-  if (!words.nonce.empty()) query += "&nonce=" + percent_encoded(words.nonce);
+  if (words.nonce) query += "&nonce=" + percent_encoded(*words.nonce);
   if (words.earlier) query += "&earlier=" + percent_encoded(read_earlier(*words.earlier));
   if (!query.empty()) query.front() = '?';
   return client.text("/export/checkpoint" + query);
@@ -108,8 +108,8 @@ void run_export(Context& context, const ExportWords& words) {
 }
 
 struct VerifyWords {
-  std::string directory, key, nonce;
-  std::optional<std::string> earlier;
+  std::string directory, key;
+  std::optional<std::string> nonce, earlier;
 };
 
 void print_test(const std::string& of, const exports::ChiSquared& test) {
@@ -163,12 +163,16 @@ int run_verify(const VerifyWords& words) {
   return report.ok() ? 0 : 1;
 }
 
-// A name that is empty is a file that cannot be read, not nothing to compare with, as it would be
-// in an option of type optional.
+// A word that is given empty is a wrong one, not nothing to compare with, as it would be in an
+// option of type optional.
+void add_word(CLI::App& command, const std::string& name, std::optional<std::string>& word,
+              const std::string& help) {
+  auto take = [&word](const std::string& given) { word = given; };
+  command.add_option_function<std::string>(name, take, help);
+}
+
 void add_earlier(CLI::App& command, std::optional<std::string>& file) {
-  auto take = [&file](const std::string& name) { file = name; };
-  command.add_option_function<std::string>("--earlier", take,
-                                           "a checkpoint that you hold from before");
+  add_word(command, "--earlier", file, "a checkpoint that you hold from before");
 }
 
 }  // namespace
@@ -179,9 +183,9 @@ void add_export_commands(CLI::App& app, Context& context) {
       "export", "write journal, signed checkpoint, units, certificates and denial list into DIR");
   command->add_option("DIR", asked->directory)->required();
   add_earlier(*command, asked->earlier);
-  command->add_option("--nonce", asked->nonce,
-                      "16 to 64 hexadecimal digits of your own: the checkpoint covers them, so "
-                      "nothing before can have been cut off");
+  add_word(*command, "--nonce", asked->nonce,
+           "16 to 64 hexadecimal digits of your own: the checkpoint covers them, so nothing before "
+           "can have been cut off");
   command->callback([asked, &context] { run_export(context, *asked); });
 
   auto words = std::make_shared<VerifyWords>();
@@ -190,7 +194,7 @@ void add_export_commands(CLI::App& app, Context& context) {
   verify->add_option("--key", words->key, "the station's checkpoint.vkey, from whom you trust")
       ->required();
   add_earlier(*verify, words->earlier);
-  verify->add_option("--nonce", words->nonce, "the nonce that you had exported with");
+  add_word(*verify, "--nonce", words->nonce, "the nonce that you had exported with");
   verify->callback([words, &context] { context.exit_code = run_verify(*words); });
 }
 

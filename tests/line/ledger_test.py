@@ -107,6 +107,9 @@ class LedgerFiles(unittest.TestCase):
         for file in (held, ""):
             done = s.mintmark("verify", "--key", out / "checkpoint.vkey", "--earlier", file, out, check=False)
             self.assertEqual(done.returncode, 1, f"an empty file proves nothing: {done.stdout}")
+        for command in (("verify", "--key", out / "checkpoint.vkey"), ("export",)):
+            done = s.mintmark(*command, "--nonce", "", out, check=False)
+            self.assertEqual(done.returncode, 1, f"an empty nonce proves nothing: {done.stdout}")
         held.write_text(note)
         s.mintmark("export", "--nonce", os.urandom(16).hex(), "--earlier", out / "checkpoint", out)   # over the one it names
         self.assertIn("\nverified", s.mintmark("verify", "--key", out / "checkpoint.vkey", "--earlier", held, out))

@@ -355,7 +355,9 @@ TEST_F(ExportTest, AForkOrARollbackShowsToWhoHoldsAnEarlierCheckpoint) {
   EXPECT_TRUE(verify(options).ok());
   options.nonce = "auditor-2";
   EXPECT_TRUE(found(verify(options), "nonce"));
-  options.nonce.clear();
+  options.nonce = "";
+  EXPECT_TRUE(found(verify(options), "nonce"));
+  options.nonce.reset();
   full.pop_back();
   put(full);
   sign_again();
