@@ -16,6 +16,48 @@ from station import Problem
 from stops import Stop
 
 CKR_DEVICE_MEMORY = 0x31
+ROOT = [] if os.geteuid() == 0 else ["sudo"]
+
+
+def as_root(*words, check=True):
+    return subprocess.run([*ROOT, *map(str, words)], check=check, capture_output=not check)
+
+
+class Image:
+    """A file system in a file, under a loop device of the kernel's own nodes: a machine's root without udev has none."""
+
+    def __init__(self, test, megabytes=128):
+        self.dir = pathlib.Path(tempfile.mkdtemp(prefix="mintmark-image-"))
+        test.addCleanup(shutil.rmtree, self.dir)
+        self.disk, nodes, file = (self.dir / name for name in ("disk", "nodes", "file"))
+        for mountpoint in (self.disk, nodes):
+            mountpoint.mkdir()
+        as_root("mount", "-t", "devtmpfs", "none", nodes)
+        test.addCleanup(as_root, "umount", nodes)
+        with open(file, "wb") as image:
+            image.truncate(megabytes << 20)
+        subprocess.run(["/usr/sbin/mkfs.ext4", "-q", "-E", f"root_owner={os.geteuid()}:{os.getegid()}", file], check=True)
+        self.device = self.free_device(nodes, file)
+        test.addCleanup(as_root, "/usr/sbin/losetup", "-d", self.device)
+        self.mount()
+        test.addCleanup(as_root, "umount", self.disk)
+
+    def free_device(self, nodes, file):
+        for device in sorted(nodes.glob("loop[0-9]*")):
+            if as_root("/usr/sbin/losetup", device, file, check=False).returncode == 0:
+                return device
+        raise AssertionError("no loop device is free")
+
+    def mount(self):
+        as_root("mount", "-t", "ext4", self.device, self.disk)
+
+    def fail(self):
+        """What ext4 does itself after an error of its device. A plain remount is refused while files are open."""
+        as_root("mount", "-o", "remount,abort", self.disk)
+
+    def mend(self):
+        as_root("umount", self.disk)
+        self.mount()
 
 
 def fill(disk, leave=0):
@@ -29,6 +71,25 @@ class Faults(unittest.TestCase):
     def bench(self, name):
         bench = Bench(name)
         self.addCleanup(bench.close)
+        bench.pass_one()
+        return bench
+
+    def bench_on(self, disk, name):
+        """Everything of the station is there. The units are elsewhere, with the sockets that they sit in."""
+        before, tempfile.tempdir = tempfile.tempdir, str(disk)
+        try:
+            bench = Bench(name)
+        finally:
+            tempfile.tempdir = before
+        elsewhere = pathlib.Path(tempfile.mkdtemp(prefix="mintmark-units-"))
+        self.addCleanup(shutil.rmtree, elsewhere)
+        self.addCleanup(bench.close)
+        for name in ("flash", "slots"):
+            (elsewhere / name).mkdir()
+            shutil.rmtree(bench.station.dir / name)
+            (bench.station.dir / name).symlink_to(elsewhere / name)
+        bench.station.unit_log.close()
+        bench.station.unit_log = open(elsewhere / "units.log", "ab")
         bench.pass_one()
         return bench
 
@@ -152,20 +213,10 @@ class Faults(unittest.TestCase):
 
     def test_a_full_disk(self):
         disk = pathlib.Path(tempfile.mkdtemp(prefix="mintmark-disk-"))
-        root = [] if os.geteuid() == 0 else ["sudo"]
-        subprocess.run([*root, "mount", "-t", "tmpfs", "-o", f"size=96m,mode=0700,uid={os.geteuid()}", "none", disk],
-                       check=True)
+        as_root("mount", "-t", "tmpfs", "-o", f"size=96m,mode=0700,uid={os.geteuid()}", "none", disk)
         self.addCleanup(disk.rmdir)
-        self.addCleanup(subprocess.run, [*root, "umount", disk], check=True)
-        before, tempfile.tempdir = tempfile.tempdir, str(disk)
-        try:
-            bench = self.bench("full")
-        finally:
-            tempfile.tempdir = before
-        elsewhere = tempfile.mkdtemp(prefix="mintmark-flash-")   # the units have a memory of their own
-        self.addCleanup(shutil.rmtree, elsewhere)
-        shutil.rmtree(bench.station.dir / "flash")
-        (bench.station.dir / "flash").symlink_to(elsewhere)
+        self.addCleanup(as_root, "umount", disk)
+        bench = self.bench_on(disk, "full")
         bench.make_room(1)
         fill(disk, 4 << 20)   # most of it before, and the rest in no time
         unit = bench.seat()
@@ -179,6 +230,40 @@ class Faults(unittest.TestCase):
         bench.serve_to_the_end([unit])
         self.assertEqual(bench.counts["reseats"], 0)
         bench.settle([unit])
+
+    def test_a_disk_that_becomes_read_only(self):
+        """Under open files, as ext4 makes it. Nothing can be stored, the station does not start, and what it had
+        acknowledged is there when the disk is mended."""
+        image = Image(self)
+        bench = self.bench_on(image.disk, "read-only")
+        station, order = bench.station, bench.order()
+        bench.make_room(1)
+        unit = bench.seat()
+        held = ("inject", "prove", "reset_check", "lock")
+        station.wait(lambda: self.view(bench, unit)["step"] in held, "it to be under way")
+        subprocess.run(["sync", "-f", image.disk], check=True)   # the token's files, which SoftHSM2 does not
+        image.fail()
+        view = station.wait(lambda: (lambda v: v["code"] and v)(self.view(bench, unit)), "the disk to show")
+        self.assertEqual((view["state"], view["code"]), ("paused", "disk.failed"))
+        self.assertEqual(station.get("/health")["reason"], "disk.failed")
+        with self.assertRaises(Problem) as refused:
+            station.open_lot(**order)
+        self.assertEqual(refused.exception.code, "token.full")   # its files are there, too
+        backup = station.mintmark("ledger", "backup", station.dir / "copy.db", check=False)
+        self.assertIn("[disk.failed", backup.stderr)
+        export = station.mintmark("export", station.dir / "evidence", check=False)
+        self.assertIn("Read-only file system", export.stderr)
+        station.daemon.kill()
+        station.daemon.wait()
+        self.assertIn("Read-only file system", station.refusal())
+        image.mend()
+        bench.restart()
+        bench.serve_to_the_end([unit])
+        bench.settle([unit])
+        bench.close_lot()
+        bench.lot = station.open_lot(**order)["lot"]
+        bench.pass_one()
+        bench.settle([])
 
     def test_a_ledger_that_is_taken_away(self):
         """Its file is removed, or an older copy put in its place: nothing more is issued until the daemon has started anew,

@@ -6,6 +6,7 @@ import os
 import pathlib
 import shutil
 import struct
+import subprocess
 import tempfile
 import time
 
@@ -17,6 +18,7 @@ HOWS = ("before", "after", "torn", "fail")
 CUTS = ("none", "lose", "some", "tear")
 HEAD = struct.Struct("7I32sI6II64s")   # armed ... times, only, fired, counts, steps, what
 TRACE = 1 << 16
+HOME = tempfile.gettempdir()   # what watches a station stays here when the station is on a disk of its own
 
 
 @dataclasses.dataclass(frozen=True)
@@ -72,20 +74,29 @@ class StoppableStation(Station):
 
     def __init__(self, **options):
         super().__init__(demo=False, **options)
-        self.watch = pathlib.Path(tempfile.mkdtemp(prefix="mintmark-watch-"))
+        self.watch = pathlib.Path(tempfile.mkdtemp(prefix="mintmark-watch-", dir=HOME))
         self.control = Control(self.watch / "control")
         self.notes = self.watch / "notes"
         text = self.config.read_text()
         self.config.write_text(text.replace("/usr/lib/softhsm/libsofthsm2.so", str(OBJECT)))
 
+    def watched(self):
+        return {**self.env, "LD_PRELOAD": str(OBJECT), "MINTMARK_STOP": str(self.control.path),
+                "MINTMARK_STOP_DIR": str(self.dir), "MINTMARK_STOP_NOTES": str(self.notes)}
+
     def start(self):
-        quiet = self.env
-        self.env = {**quiet, "LD_PRELOAD": str(OBJECT), "MINTMARK_STOP": str(self.control.path),
-                    "MINTMARK_STOP_DIR": str(self.dir), "MINTMARK_STOP_NOTES": str(self.notes)}
+        quiet, self.env = self.env, self.watched()
         try:
             return super().start()
         finally:
             self.env = quiet
+
+    def refusal(self):
+        """Why the daemon does not start, as who started it hears it."""
+        said = subprocess.run([str(BUILD / "mintmarkd"), "--config", str(self.config)], env=self.watched(), text=True,
+                              capture_output=True, timeout=60)
+        assert said.returncode == 1, f"mintmarkd ended with {said.returncode}: {said.stderr}"
+        return said.stderr
 
     def close(self, keep=False):
         super().close(keep)
