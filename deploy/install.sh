@@ -4,7 +4,7 @@ run_packages="softhsm2 libp11-kit0 openssl ca-certificates"
 build_packages="clang-14 g++ cmake ninja-build pkg-config libboost1.81-dev libboost-url1.81-dev libssl-dev libsqlite3-dev
   libp11-kit-dev libtomlplusplus-dev nlohmann-json3-dev libcli11-dev libspdlog-dev libcurl4-openssl-dev"
 test_packages="git curl python3 libgtest-dev clang-tidy-14 clang-format-14 libclang-rt-14-dev zbar-tools dmtx-utils sqlite3 chromium
-  procps libnss3 libfaketime systemd"
+  procps libnss3 libfaketime systemd mount e2fsprogs"
 
 as_root() { if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi; }
 

@@ -14,6 +14,20 @@ static int log_errno(sqlite3* db) {
   return error;
 }
 
+static int file_errno(sqlite3* db) {
+  int error = 0;
+  sqlite3_file_control(db, "main", SQLITE_FCNTL_LAST_ERRNO, &error);
+  return error;
+}
+
+// SQLite calls a database that cannot be read a damaged one; but it is the disk that is.
+static bool unreadable(sqlite3* db, int rc) {
+  if ((rc & 0xff) != SQLITE_CORRUPT || db == nullptr) return false;
+  for (int error : {file_errno(db), log_errno(db)})
+    if (error == EIO || error == ENXIO) return true;
+  return false;
+}
+
 static bool no_space(sqlite3* db, int rc) {
   if ((rc & 0xff) == SQLITE_FULL) return true;
   if ((rc & 0xff) != SQLITE_IOERR || db == nullptr) return false;
@@ -36,7 +50,9 @@ static std::string_view code_of(sqlite3* db, int rc, std::string_view message) {
 }
 
 Fault fault(sqlite3* db, int rc, std::string_view what) {
-  std::string message = db == nullptr ? sqlite3_errstr(rc) : sqlite3_errmsg(db);
+  bool disk = unreadable(db, rc);
+  if (disk) rc = SQLITE_IOERR_READ;
+  std::string message = db == nullptr || disk ? sqlite3_errstr(rc) : sqlite3_errmsg(db);
   std::string_view code = code_of(db, rc, message);
   Fault::Args args{{code == "ledger.tampered" ? "what" : "reason", message}};
   return Fault(code, std::move(args), std::string(what));

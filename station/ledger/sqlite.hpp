@@ -23,6 +23,8 @@ namespace mintmark::sqlite {
 //   SQLITE_FULL, or any I/O error for want of space (ENOSPC, EDQUOT, EFBIG)  "disk.full"
 //   SQLITE_BUSY, SQLITE_LOCKED                                               "ledger.busy"
 //   UNIQUE or PRIMARY KEY, and the guards of schema.sql ("table: exists")    "ledger.duplicate"
+//   SQLITE_IOERR, SQLITE_READONLY, SQLITE_CANTOPEN, and SQLITE_CORRUPT where
+//   a file could not be read                                                 "disk.failed"
 //   SQLITE_CORRUPT, SQLITE_NOTADB                                            "ledger.tampered"
 //   all others                                                               "ledger.failed"
 Fault fault(sqlite3* db, int rc, std::string_view what);

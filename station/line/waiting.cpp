@@ -86,9 +86,12 @@ Task<bool> Provisioner::unless_gone(Passage& p, Task<bool> wait) {
 
 Task<bool> Provisioner::resumed(Passage& p) {
   auto again = [&](Transaction& db) { return runs::resume(db, kStation, p.run, p.run.slot); };
+  // A disk that takes what is written may give nothing back: the step would fail at its first look.
+  auto look = [](Reader& db) { journal_size(db); };
   std::optional<Fault> trouble;
   try {
     p.run = co_await services_.ledger->transact(again);
+    co_await services_.ledger->read(look);
   } catch (const Fault& f) {
     trouble = f;
   }

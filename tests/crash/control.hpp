@@ -16,14 +16,16 @@ enum class Kind : std::uint32_t {
   label,   // what is done in the label spool
   file,    // what is done to any other file of the directory
   token,   // a PKCS#11 call
+  read,    // of the ledger's files: changes nothing, so it is counted only where it is armed
 };
-constexpr std::size_t kKinds = 6;
+constexpr std::size_t kKinds = 7;
 
 enum class How : std::uint32_t {
   before,  // dies without doing it
   after,   // dies when it is done
   torn,    // half of the bytes, then dies; a call that writes none: as before
   fail,    // does not do it, says `error`, and lives
+  hang,    // its thread does not come back until it is disarmed, and then does it
 };
 
 // What becomes of writes that were not synced.

@@ -20,7 +20,7 @@ off_t size_of(int fd) {
 
 std::vector<char> read(int fd, off_t offset, std::size_t size) {
   std::vector<char> out(size);
-  ssize_t got = ::pread(fd, out.data(), size, offset);
+  ssize_t got = real().pread(fd, out.data(), size, offset);
   out.resize(got > 0 ? static_cast<std::size_t>(got) : 0);
   return out;
 }

@@ -13,9 +13,10 @@ import unittest
 
 from bench import Bench
 from station import Problem
-from stops import Stop
+from stops import TRACE, Stop
 
 CKR_DEVICE_MEMORY = 0x31
+HELD = ("inject", "prove", "reset_check", "lock")   # the unit is in its slot, and has its secrets
 ROOT = [] if os.geteuid() == 0 else ["sudo"]
 
 
@@ -102,6 +103,18 @@ class Faults(unittest.TestCase):
     def view(self, bench, unit):
         return bench.station.slot(unit.slot)
 
+    def under_way(self, bench, *options):
+        bench.make_room(1)
+        unit = bench.seat(options=options)
+        bench.station.wait(lambda: self.view(bench, unit)["step"] in HELD, "it to be under way")
+        return unit
+
+    def reason(self, bench):
+        return bench.station.get("/health").get("reason")
+
+    def passed(self, bench):
+        return bench.station.sql("SELECT count(*) FROM run WHERE ending = 'passed'")
+
     def under_fault(self, bench, stop, codes):
         """A unit meets the fault: its tile says so, and nothing passes. Then it is mended, and the unit passes where it
         sits."""
@@ -147,6 +160,46 @@ class Faults(unittest.TestCase):
                         self.under_fault(bench, stop, (code,))
                         tried += 1
         print(f"sweep faults of the ledger's disk: tried {tried}, violations {24 - tried}")
+
+    def test_a_ledger_that_cannot_be_read(self):
+        """Whoever asks is told, the unit waits, and when it can be read again the unit passes where it sits."""
+        bench = self.bench("unread")
+        for n in (1, 20):
+            unit, reseats = self.under_way(bench), bench.counts["reseats"]
+            before = self.passed(bench)
+            bench.station.control.arm(Stop("read", n, "fail", error=errno.EIO))
+
+            def told():
+                with contextlib.suppress(Problem):
+                    bench.station.get("/slots")   # a page is open
+                return self.reason(bench)
+            self.assertEqual(bench.station.wait(told, "the disk to show"), "disk.failed")
+            with self.assertRaises(Problem) as refused:
+                bench.station.get("/slots")
+            self.assertEqual(refused.exception.code, "disk.failed")
+            time.sleep(1)
+            self.assertEqual((self.passed(bench), self.reason(bench)), (before, "disk.failed"))
+            bench.station.control.arm()
+            bench.serve_to_the_end([unit])
+            self.assertEqual(bench.counts["reseats"], reseats)
+            bench.settle([unit])
+
+    def test_a_ledger_that_cannot_be_read_at_the_start(self):
+        bench = self.bench("unread-start")
+        unit = self.under_way(bench)
+        for _ in range(2):   # the first shows how many reads there are
+            bench.station.daemon.kill()
+            bench.station.daemon.wait()
+            bench.restart(Stop("read", TRACE, "fail", error=errno.EIO))
+        reads = bench.station.control.read()["counts"]["read"]
+        bench.station.daemon.kill()
+        bench.station.daemon.wait()
+        for part in (0, 0.25, 0.5, 0.75):
+            bench.station.control.arm(Stop("read", 1 + int(part * reads), "fail", error=errno.EIO))
+            self.assertIn("[disk.failed", bench.station.refusal())
+        bench.restart()
+        bench.serve_to_the_end([unit])
+        bench.settle([unit])
 
     def test_a_spool_that_cannot_be_written(self):
         bench = self.bench("spool")
@@ -220,8 +273,7 @@ class Faults(unittest.TestCase):
         bench.make_room(1)
         fill(disk, 4 << 20)   # most of it before, and the rest in no time
         unit = bench.seat()
-        held = ("inject", "prove", "reset_check", "lock")
-        bench.station.wait(lambda: self.view(bench, unit)["step"] in held, "it to be under way")
+        bench.station.wait(lambda: self.view(bench, unit)["step"] in HELD, "it to be under way")
         fill(disk)
         view = bench.station.wait(lambda: (lambda v: v["code"] and v)(self.view(bench, unit)), "the full disk to show")
         self.assertEqual((view["state"], view["code"]), ("paused", "disk.full"))
@@ -237,10 +289,7 @@ class Faults(unittest.TestCase):
         image = Image(self)
         bench = self.bench_on(image.disk, "read-only")
         station, order = bench.station, bench.order()
-        bench.make_room(1)
-        unit = bench.seat()
-        held = ("inject", "prove", "reset_check", "lock")
-        station.wait(lambda: self.view(bench, unit)["step"] in held, "it to be under way")
+        unit = self.under_way(bench)
         subprocess.run(["sync", "-f", image.disk], check=True)   # the token's files, which SoftHSM2 does not
         image.fail()
         view = station.wait(lambda: (lambda v: v["code"] and v)(self.view(bench, unit)), "the disk to show")
@@ -272,10 +321,7 @@ class Faults(unittest.TestCase):
         home = bench.station.dir
         for name, copy in (("ledger.db", False), ("ledger.db", True), ("ledger.db-wal", False)):
             with self.subTest(name, copy=copy):
-                bench.make_room(1)
-                unit = bench.seat()
-                held = ("inject", "prove", "reset_check", "lock")
-                bench.station.wait(lambda: self.view(bench, unit)["step"] in held, "it to be under way")
+                unit = self.under_way(bench)
                 os.rename(home / name, home / "aside")
                 if copy:
                     shutil.copy(home / "aside", home / name)

@@ -1,5 +1,5 @@
-// Stands before the C library's functions that change a disk or speak to a device, for a process
-// that loads this object with LD_PRELOAD. Each of their calls is a boundary: see stop.hpp.
+// Stands before the C library's functions that change or read a disk or speak to a device, for a
+// process that loads this object with LD_PRELOAD. Each of their calls is a boundary: see stop.hpp.
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -26,6 +26,8 @@ const Real& real() {
     Real out{};
     find(out.open, "open");
     find(out.openat, "openat");
+    find(out.read, "read");
+    find(out.pread, "pread");
     find(out.write, "write");
     find(out.writev, "writev");
     find(out.pwrite, "pwrite");
@@ -113,9 +115,14 @@ int failed() {
 template <class Call, class Prepare, class Half, class Done>
 auto at_boundary(const Place& place, const char* name, const Call& call, const Prepare& prepare,
                  const Half& half, const Done& done) -> decltype(call()) {
-  std::lock_guard<std::mutex> guard(stop().mutex());
+  std::unique_lock<std::mutex> guard(stop().mutex());
   bool here = stop().reached(place.kind, name);
   if (here && stop().how() == How::fail) return failed();
+  if (here && stop().how() == How::hang) {
+    guard.unlock();  // the other threads go on
+    stop().hang();
+    return call();
+  }
   if (here && stop().how() == How::before) stop().die(said(place, name));
   prepare();
   if (here && stop().how() == How::torn) {
@@ -152,6 +159,15 @@ ssize_t writes(int fd, off_t offset, std::size_t size, const Call& call) {
   return at_boundary(
       *place, "write", [&] { return call(size); }, prepare,
       [&] { call(torn(place->kind, at, size)); }, kNothing);
+}
+
+template <class Call>
+ssize_t reads(int fd, const Call& call) {
+  if (!stop().is_on() || !stop().is_armed(Kind::read)) return call();
+  auto place = place_of(fd);
+  if (!place || place->kind != Kind::page) return call();
+  std::lock_guard<std::mutex> guard(stop().mutex());
+  return stop().reached(Kind::read, "read") ? failed() : call();
 }
 
 template <class Call>
@@ -226,6 +242,18 @@ int mode_of(int flags, va_list arguments) {
 extern "C" {
 
 using mintmark::crash::real;
+
+ssize_t read(int fd, void* data, size_t size) {
+  return mintmark::crash::reads(fd, [&] { return real().read(fd, data, size); });
+}
+
+ssize_t pread(int fd, void* data, size_t size, off_t offset) {
+  return mintmark::crash::reads(fd, [&] { return real().pread(fd, data, size, offset); });
+}
+
+ssize_t pread64(int fd, void* data, size_t size, off_t offset) {
+  return pread(fd, data, size, offset);
+}
 
 ssize_t write(int fd, const void* data, size_t size) {
   return mintmark::crash::writes(fd, -1, size, [&](size_t n) { return real().write(fd, data, n); });

@@ -9,6 +9,8 @@ namespace mintmark::crash {
 struct Real {
   int (*open)(const char*, int, ...);
   int (*openat)(int, const char*, int, ...);
+  ssize_t (*read)(int, void*, size_t);
+  ssize_t (*pread)(int, void*, size_t, off_t);
   ssize_t (*write)(int, const void*, size_t);
   ssize_t (*writev)(int, const iovec*, int);
   ssize_t (*pwrite)(int, const void*, size_t, off_t);

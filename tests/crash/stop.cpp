@@ -24,7 +24,7 @@ std::string from_environment(const char* name) {
 bool is_trial() {
   std::array<char, 4096> words{};
   int fd = real().open("/proc/self/cmdline", O_RDONLY | O_CLOEXEC);
-  ssize_t size = ::read(fd, words.data(), words.size());
+  ssize_t size = real().read(fd, words.data(), words.size());
   ::close(fd);
   std::string_view line(words.data(), size > 0 ? static_cast<std::size_t>(size) : 0);
   return line.find("--try-pkcs11-module") != line.npos;
@@ -78,6 +78,10 @@ void Stop::die(const std::string& what) {
   }
   ::kill(::getpid(), SIGKILL);
   for (;;) ::pause();
+}
+
+void Stop::hang() {
+  while (control_->armed != 0) ::usleep(1000);
 }
 
 void Stop::note(const std::string& line) {

@@ -26,10 +26,14 @@ class Stop {
 
   // One boundary. Whether the sweep wants something done here; `fail` is counted as done.
   bool reached(Kind kind, std::string_view name);
+  bool is_armed(Kind kind) const { return control_->armed == static_cast<std::uint32_t>(kind) + 1; }
   How how() const { return control_->how; }
   std::uint32_t error() const { return control_->error; }
   // Ends here. `what` is for the report.
   [[noreturn]] void die(const std::string& what);
+
+  // Until it is disarmed.
+  void hang();
 
   // A line for those who check afterwards: what the token was asked to fingerprint and to seal.
   void note(const std::string& line);

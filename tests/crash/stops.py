@@ -13,10 +13,10 @@ import time
 from station import BUILD, Station, Unit
 
 OBJECT = BUILD / "tests" / "crash" / "mintmark_stop.so"
-KINDS = ("device", "page", "sync", "label", "file", "token")
-HOWS = ("before", "after", "torn", "fail")
+KINDS = ("device", "page", "sync", "label", "file", "token", "read")
+HOWS = ("before", "after", "torn", "fail", "hang")
 CUTS = ("none", "lose", "some", "tear")
-HEAD = struct.Struct("7I32sI6II64s")   # armed ... times, only, fired, counts, steps, what
+HEAD = struct.Struct("7I32sI7II64s")   # armed ... times, only, fired, counts, steps, what
 TRACE = 1 << 16
 HOME = tempfile.gettempdir()   # what watches a station stays here when the station is on a disk of its own
 
@@ -61,8 +61,8 @@ class Control:
 
     def read(self):
         values = HEAD.unpack(self.page[:HEAD.size])
-        steps = min(values[15], TRACE)
-        return {"fired": values[8], "counts": dict(zip(KINDS, values[9:15])), "what": values[16].rstrip(b"\0").decode(),
+        steps = min(values[16], TRACE)
+        return {"fired": values[8], "counts": dict(zip(KINDS, values[9:16])), "what": values[17].rstrip(b"\0").decode(),
                 "trace": [KINDS[kind] for kind in self.page[HEAD.size:HEAD.size + steps]]}
 
     def fired(self):
