@@ -177,8 +177,21 @@ static Tree copy_tree(Transaction& db) { return db.tree(); }
 // Never an older one in the place of a newer: two may be under way at once.
 void Ledger::keep(const Checkpoint& checkpoint) {
   if (!keep_ || checkpoint.size < kept_) return;
-  keep_(checkpoint);
-  kept_ = checkpoint.size;
+  if (!owed_ || owed_->size < checkpoint.size) owed_ = checkpoint;
+  keep_(*owed_);
+  kept_ = owed_->size;
+  owed_.reset();
+}
+
+void Ledger::anchor_by(Keep keep) {
+  keep_ = std::move(keep);
+  owed_.reset();
+}
+
+void Ledger::keep_owed() {
+  read_now([this](Reader&) {
+    if (owed_) keep(Checkpoint(*owed_));
+  });
 }
 
 Task<Checkpoint> Ledger::checkpoint(Signer signer, WithCheckpoint then) {

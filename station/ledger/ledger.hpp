@@ -164,7 +164,9 @@ class Ledger {
   // What keeps each checkpoint apart from the ledger from here on, once it is durable; on the
   // reader's thread. What it throws is the caller's of checkpoint().
   using Keep = std::function<void(const Checkpoint&)>;
-  void anchor_by(Keep keep) { keep_ = std::move(keep); }
+  void anchor_by(Keep keep);
+  // Tries again what could not be kept; throws what that throws.
+  void keep_owed();
 
  private:
   using Write = Job<Transaction>;
@@ -190,7 +192,8 @@ class Ledger {
   std::string anchor_;
   sqlite::Database reader_;
   OpenFiles files_;         // the writer thread's
-  std::uint64_t kept_ = 0;  // the reader thread's: the size anchored last
+  std::uint64_t kept_ = 0;  // the reader thread's, as are the next two: the size anchored last
+  std::optional<Checkpoint> owed_;  // the newest that could not be kept
   Keep keep_;
   Queue<Transaction> writes_;
   Queue<Reader> reads_;

@@ -10,11 +10,13 @@
 namespace mintmark {
 
 // The right label is not enough: under another token's fingerprint key the ledger would find no
-// duplicate any more.
+// duplicate any more. Nor is a token that has no room for what an older ledger is known by.
 static std::function<void()> probe_of(const Services& services) {
-  return [vault = services.vault, ours = services.ledger->birth().fingerprint_check] {
+  return [vault = services.vault, ledger = services.ledger,
+          ours = services.ledger->birth().fingerprint_check] {
     if (!same(vault->check_value(), ours))
       throw Fault("token.foreign", {{"what", "fingerprint key"}});
+    ledger->keep_owed();
   };
 }
 

@@ -52,8 +52,8 @@ class Station {
       : config_(config),
         directories_(written_directories(config)),
         vault_(config.token),
-        tokens_(static_cast<std::size_t>(config.token.sessions)),
         ledger_(config.ledger()),
+        tokens_(static_cast<std::size_t>(config.token.sessions)),
         sink_(config.label_directory, config.allow_plaintext_spool),
         line_(io_.get_executor(), services(), config.slots),
         desk_(line_, services()),
@@ -142,8 +142,8 @@ class Station {
   const std::vector<std::string> directories_;
   asio::io_context io_{1};
   Vault vault_;
-  asio::thread_pool tokens_;
   Ledger ledger_;
+  asio::thread_pool tokens_;  // its threads use both of the above
   SpoolSink sink_;
   Line line_;
   Desk desk_;

@@ -345,6 +345,30 @@ class Faults(unittest.TestCase):
         bench.pass_one()
         bench.settle([])
 
+    def test_a_token_without_room_for_the_anchor(self):
+        """A checkpoint is due in the middle of the line, and the token cannot keep it: nothing more is issued until it
+        can, and then it is kept there."""
+        bench = self.bench("anchor")
+        bench.make_room(4)
+        bench.station.control.arm(Stop("token", 1, "fail", error=CKR_DEVICE_MEMORY, only="C_CreateObject"))
+        while not bench.station.control.fired():
+            unit = bench.seat()
+            bench.serve([unit], 2)
+            unit.pull()
+        bench.station.wait(lambda: self.reason(bench) == "token.full", "the token to show")
+        unit, before = bench.seat(), self.passed(bench)
+        view = bench.station.wait(lambda: (lambda v: v["code"] and v)(self.view(bench, unit)), "it to wait")
+        self.assertEqual((view["state"], view["code"]), ("paused", "token.full"))
+        until = time.monotonic() + 4
+        while time.monotonic() < until:
+            self.assertEqual((self.reason(bench), self.passed(bench)), ("token.full", before))
+            time.sleep(0.05)
+        bench.station.control.arm()
+        bench.serve_to_the_end([unit])
+        bench.settle([unit])
+        newest = bench.station.sql("SELECT max(size) FROM checkpoint")
+        self.assertIn(f"is in the token, up to entry {newest},", bench.station.mintmark("doctor", check=False).stdout)
+
     def test_a_key_without_its_lot(self):
         """Killed when the lot's key is made, and the lot is not yet committed: the next start destroys it."""
         bench = self.bench("stray")

@@ -312,6 +312,26 @@ TEST_F(OlderCopy, AnAnchorIsNeverNewerThanTheLedger) {
   station.ledger->anchor_by([](const Checkpoint&) { throw Fault("token.away"); });
   station.write([](Transaction& db) { note_request(db, alice()); });
   EXPECT_EQ(fault_of([&] { station.ledger->checkpoint_now(station.signer()); }), "token.away");
+  EXPECT_EQ(fault_of([&] { station.ledger->keep_owed(); }), "token.away");
+}
+
+TEST(Anchor, WhatTheTokenHadNoRoomForIsOwedToIt) {
+  Station station;
+  std::vector<std::uint64_t> kept;
+  bool full = true;
+  station.ledger->anchor_by([&](const Checkpoint& checkpoint) {
+    if (full) throw Fault("token.full");
+    kept.push_back(checkpoint.size);
+  });
+  auto sign = [&] { return fault_of([&] { station.ledger->checkpoint_now(station.signer()); }); };
+  EXPECT_EQ(sign(), "token.full");
+  station.write([](Transaction& db) { note_request(db, alice()); });
+  EXPECT_EQ(sign(), "token.full");
+  EXPECT_EQ(fault_of([&] { station.ledger->keep_owed(); }), "token.full");
+  full = false;
+  station.ledger->keep_owed();
+  station.ledger->keep_owed();
+  EXPECT_EQ(kept, std::vector<std::uint64_t>{2}) << "the newest, once";
 }
 
 TEST(OpenFilesTest, OneThatIsGoneOrAnotherStopsEveryCommit) {
