@@ -35,9 +35,27 @@ microseconds watchdog_pause() {
   return microseconds(text != nullptr ? std::strtoll(text, nullptr, 10) / 2 : 0);
 }
 
+void send_to_manager(const std::string& state, int flags) {
+  const char* path = std::getenv("NOTIFY_SOCKET");
+  if (path == nullptr) return;
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  std::size_t size = std::strlen(path);
+  if (size == 0 || size >= sizeof address.sun_path) return;
+  std::memcpy(address.sun_path, path, size);
+  if (path[0] == '@') address.sun_path[0] = '\0';  // an abstract name
+  int fd = ::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  if (fd < 0) return;
+  ::sendto(fd, state.data(), state.size(), flags | MSG_NOSIGNAL,
+           reinterpret_cast<sockaddr*>(&address),
+           static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + size));
+  ::close(fd);
+}
+
+// A manager that is behind with its mail has some of ours still: the line does not wait for it.
 Task<void> feed_watchdog(asio::steady_timer& timer, microseconds pause) {
   while (pause.count() > 0) {
-    notify_manager("WATCHDOG=1");
+    send_to_manager("WATCHDOG=1", MSG_DONTWAIT);
     timer.expires_after(pause);
     auto [error] = co_await timer.async_wait(kNoThrow);
     if (error) co_return;
@@ -155,21 +173,7 @@ class Station {
 
 }  // namespace
 
-void notify_manager(const std::string& state) {
-  const char* path = std::getenv("NOTIFY_SOCKET");
-  if (path == nullptr) return;
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  std::size_t size = std::strlen(path);
-  if (size == 0 || size >= sizeof address.sun_path) return;
-  std::memcpy(address.sun_path, path, size);
-  if (path[0] == '@') address.sun_path[0] = '\0';  // an abstract name
-  int fd = ::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-  if (fd < 0) return;
-  ::sendto(fd, state.data(), state.size(), MSG_NOSIGNAL, reinterpret_cast<sockaddr*>(&address),
-           static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + size));
-  ::close(fd);
-}
+void notify_manager(const std::string& state) { send_to_manager(state, 0); }
 
 void serve(const Config& config) {
   ::umask(077);

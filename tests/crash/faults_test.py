@@ -6,12 +6,14 @@ import errno
 import os
 import pathlib
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
 import unittest
 
 from bench import Bench
+from host_test import Manager
 from station import Problem
 from stops import TRACE, Stop
 
@@ -368,6 +370,29 @@ class Faults(unittest.TestCase):
         bench.settle([unit])
         newest = bench.station.sql("SELECT max(size) FROM checkpoint")
         self.assertIn(f"is in the token, up to entry {newest},", bench.station.mintmark("doctor", check=False).stdout)
+
+    def test_a_loop_that_hangs(self):
+        """A device's driver does not come back: the pings that keep a watchdog quiet end, though every other thread lives;
+        killed for it, as systemd does, and started again, the station goes on."""
+        bench = self.bench("hangs")
+        station = bench.station
+        station.stop()
+        manager = Manager(station, 400_000)
+        self.addCleanup(manager.socket.close)
+        station.start()
+        unit = self.under_way(bench, "--boot-ms", "1000")
+        self.assertFalse(manager.silent(2))
+        station.control.arm(Stop("device", 1, "hang"))
+        station.wait(station.control.fired, "the loop to hang")
+        self.assertTrue(manager.silent(2))
+        self.assertIsNone(station.daemon.poll())
+        station.daemon.send_signal(signal.SIGABRT)
+        self.assertEqual(station.daemon.wait(20), -signal.SIGABRT)
+        bench.restart()
+        manager.hears("READY=1")
+        manager.hears("WATCHDOG=1")
+        bench.serve_to_the_end([unit])
+        bench.settle([unit])
 
     def test_a_key_without_its_lot(self):
         """Killed when the lot's key is made, and the lot is not yet committed: the next start destroys it."""

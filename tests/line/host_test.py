@@ -2,6 +2,7 @@
 
 import pathlib
 import re
+import select
 import signal
 import socket
 import subprocess
@@ -46,6 +47,12 @@ class Manager:
             said = self.socket.recv(256).decode()
             if word in said.splitlines():
                 return
+
+    def silent(self, seconds):
+        """Whether nothing more comes, once all is read that had come already."""
+        while select.select([self.socket], [], [], 0)[0]:
+            self.socket.recv(256)
+        return not select.select([self.socket], [], [], seconds)[0]
 
 
 class Daemon(unittest.TestCase):
