@@ -19,6 +19,9 @@ MOST = 64               # MiB, ever
 # MiB. No unit leaves anything behind; but SQLite's cache of the connection that reads fills slowly, up to its 2 MiB, and
 # malloc keeps the largest pieces that it ever had to find room for.
 BOUND = 4 if SOAK else 1
+# MiB of the ledger's write-ahead log. SQLite begins it anew after a checkpoint of its own, at some 4 MiB, unless somebody
+# reads just then.
+LOG = 16
 
 
 def at_rest(shift):
@@ -30,7 +33,8 @@ def measure(shift, seconds):
     samples, began = [], time.monotonic()
     while time.monotonic() < began + seconds:
         shift.turn()
-        samples.append({**shift.process(), "units": shift.passed})
+        log = os.path.getsize(shift.station.dir / "ledger.db-wal")
+        samples.append({**shift.process(), "units": shift.passed, "log": log})
         time.sleep(0.25)
     return samples
 
@@ -54,6 +58,10 @@ def judge(samples, empty, after):
         wrong.append(f"memory grew by {grown:.2f} MiB, more than {BOUND}")
     if after["peak"] > MOST * 1024:
         wrong.append(f"{after['peak'] / 1024:.1f} MiB, more than {MOST}")
+    log = max(sample["log"] for sample in samples) / (1 << 20)
+    print(f"note load: the ledger's write-ahead log is at most {log:.1f} MiB, bound {LOG}")
+    if log > LOG:
+        wrong.append(f"a write-ahead log of {log:.1f} MiB, more than {LOG}")
     for what in ("threads", "files"):
         if after[what] != empty[what]:
             wrong.append(f"{what}: {after[what]} after the last unit, {empty[what]} before the first")
