@@ -372,7 +372,7 @@ class Faults(unittest.TestCase):
         self.assertIn(f"is in the token, up to entry {newest},", bench.station.mintmark("doctor", check=False).stdout)
 
     def test_a_loop_that_hangs(self):
-        """A device's driver does not come back: the pings that keep a watchdog quiet end, though every other thread lives;
+        """A device's driver does not come back: the pings that keep a watchdog quiet end, though the process lives;
         killed for it, as systemd does, and started again, the station goes on."""
         bench = self.bench("hangs")
         station = bench.station
