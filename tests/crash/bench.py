@@ -31,6 +31,7 @@ class Bench:
         self.station = StoppableStation(slots=SLOTS, extra_config="[journal]\ncheckpoint_every = 50\n")
         self.counts = collections.Counter()
         self.last_entries, self.acknowledged, self.before = collections.Counter(), [], None
+        self.exchanged = collections.Counter()   # the step at which a unit was taken out
         self.cut = set()   # units
         self.station.control.arm()
         self.station.start()
@@ -189,7 +190,9 @@ class Bench:
     def passage(self, stop, then="", unit_stop=None):
         """A stop in one unit's passage. `then` is what happens before the daemon is back: nothing; the unit's power is
         cut, too; or another unit is put into its place, and the first comes back elsewhere. `unit_stop` is one of the
-        unit itself, whose power comes back as soon as somebody looks."""
+        unit itself, whose power comes back as soon as somebody looks; with `then`, `exchange` says what becomes of it."""
+        if unit_stop and then:
+            return self.exchange(unit_stop, then)
         self.make_room(2 if then == "swap" else 1)
         self.station.control.arm(stop)
         unit = self.seat(unit_stop)
@@ -217,6 +220,62 @@ class Bench:
         self.counts["swapped"] += died and then == "swap"
         self.settle(units)
         return died or cut
+
+    def exchange(self, unit_stop, then):
+        """The station lives, a unit's power is cut, and another one is put into its slot: a new one (`swap`), or one that
+        has passed (`swap passed`). The first comes back elsewhere."""
+        self.make_room(2)
+        other = self.passed() if then == "swap passed" else None
+        self.station.control.arm()
+        unit = self.seat(unit_stop)
+        self.cut.add(unit.hardware)
+        cut = self.serve_until_cut(unit)
+        if cut:
+            self.counts["stops"] += 1
+            self.counts["units cut"] += 1
+            self.put_into_its_place(unit, other)
+            unit.insert(self.station.slots[(self.numbers + 1) % SLOTS])
+        self.serve_to_the_end([unit])
+        self.settle([unit])
+        return cut
+
+    def passed(self):
+        unit = self.seat()
+        self.serve_to_the_end([unit])
+        self.settle([unit])
+        self.station.emptied(unit.slot)
+        return unit
+
+    def serve_until_cut(self, unit):
+        """False where it passes first."""
+        until = time.monotonic() + PATIENCE
+        while unit.process.poll() is None:
+            line = self.station.get("/slots")
+            for pending in line["pending"]:
+                if pending["symbol"]:
+                    self.scan(pending)
+            view = next(view for view in line["slots"] if view["slot"] == unit.slot)
+            if (view["hardware"] or "").endswith(unit.hardware) and view["ending"] == "passed":
+                return False
+            if time.monotonic() > until:
+                raise Broken(f"runs_known: the line does not come to its end: {line}")
+            time.sleep(0.01)
+        return True
+
+    def put_into_its_place(self, unit, other):
+        """As often as not before anybody saw the first one go, which is judged while it lies beside the fixture."""
+        unit.pull()
+        if self.numbers % 2:
+            self.station.emptied(unit.slot)
+        if other:
+            other.insert(unit.slot)
+        else:
+            other = StoppableUnit(self.station, unit.slot, hardware(f"{self.name}-{self.numbers}-other"))
+        self.serve_to_the_end([other])
+        ledger = self.check(served=True).ledger
+        self.exchanged[next((run["next"] for run in ledger.runs_of(unit.hardware)), "identify")] += 1
+        self.counts["swapped"] += 1
+        other.pull()
 
     def start(self, stop):
         """Killed in mid-run, and stopped again while it comes back."""

@@ -64,6 +64,11 @@ class Ledger:
         key_unit = {row["fingerprint"]: row["unit"] for row in self.identity_key}
         self.certified = {row["der"]: key_unit[row["key"]] for row in self.certificate}
 
+    def runs_of(self, hardware):
+        """The newest first."""
+        mine = {row["id"] for row in self.unit if row["hw"] == hardware}
+        return [run for run in reversed(self.run) if run["unit"] in mine]
+
     def of_type(self, *types):
         return [entry for entry in self.entries if entry["type"] in types]
 
@@ -99,6 +104,10 @@ class Unit:
         self.users = accounts[3]
         self.failures = int.from_bytes(records.get(5, b""))
 
+    def given(self):
+        """What a station gave it."""
+        return self.certificate, self.locked, self.factory
+
     @staticmethod
     def certificate_of(record):
         head = 3 + int.from_bytes(record[1:3]) + 91
@@ -126,6 +135,7 @@ class State:
                 self.secrets[bytes.fromhex(rest[1])] = bytes.fromhex(rest[0])
             elif word == "seal" and len(rest) == 1:
                 self.seals.append((key, rest[0]))
+        self.value_of = {secret: value for value, secret in self.secrets.items()}
 
 
 @functools.lru_cache(maxsize=None)
@@ -183,6 +193,12 @@ def nothing_vanished(state, earlier):
         for row in getattr(earlier.ledger, table):
             if now.get(row["row"]) != row:
                 yield f"{table} row {row['row']} is {'changed' if row['row'] in now else 'gone'}"
+    now = {unit.hardware: unit for unit in state.units}
+    for unit in earlier.units:
+        runs = earlier.ledger.runs_of(unit.hardware)
+        still = runs and runs[0]["ending"] == "passed" and len(state.ledger.runs_of(unit.hardware)) == len(runs)
+        if still and now[unit.hardware].given() != unit.given():
+            yield f"unit {unit.hardware} had passed, and holds something else"
 
 
 def runs_known(state):
@@ -304,7 +320,6 @@ def passwords_of(state, unit):
 def unit_and_ledger_agree(state):
     """What a unit holds, the ledger knew before; after a pass both hold the same, and the label shows it."""
     ledger = state.ledger
-    value_of = {secret: value for value, secret in state.secrets.items()}
     shown = {label.symbol: label for label in state.labels if label.symbol}
     for unit in state.units:
         who = f"unit {unit.hardware}"
@@ -325,7 +340,7 @@ def unit_and_ledger_agree(state):
         if len(passwords) != len(unit.factory):
             yield f"{who} holds a password that no token ever fingerprinted"
         for password in passwords:
-            known = ledger.by_value.get(value_of[password])
+            known = ledger.by_value.get(state.value_of[password])
             if known is None:
                 yield f"{who} holds a password whose fingerprint is not in the ledger"
             elif known["unit"] != row["id"]:
@@ -337,7 +352,7 @@ def unit_and_ledger_agree(state):
         if not unit.locked or not unit.certificate or not passwords:
             yield f"{who} passed, and is not locked, certified and with a password"
         for password in passwords:
-            known = ledger.by_value.get(value_of[password])
+            known = ledger.by_value.get(state.value_of[password])
             if known and known["id"] in ledger.burnt:
                 yield f"{who} passed with a burnt password"
             applied = [e for e in ledger.label_event if e["serial"] == last["serial"] and e["event"] == "applied"]
@@ -347,6 +362,25 @@ def unit_and_ledger_agree(state):
                     yield f"{who} passed with a label of another password"
         if unit.users:
             yield f"{who} passed with a user's password still set"
+
+
+def steps_on_the_unit(state):
+    """What a step has shown, it has shown on the unit whose run it is: that one has the certificate, holds the password
+    and is locked."""
+    ledger = state.ledger
+    for unit in state.units:
+        run = next(iter(ledger.runs_of(unit.hardware)), None)
+        if run is None or run["ending"] not in (None, "passed") or not unit.intact:
+            continue
+        done = STEPS[:STEPS.index(run["next"])]
+        who = f"run {run['id']} is at {run['next']}, and its unit {unit.hardware}"
+        if "enrol" in done and unit.certificate is None:
+            yield f"{who} has no certificate"
+        held = [ledger.by_value.get(value) for value in map(state.value_of.get, passwords_of(state, unit))]
+        if "inject" in done and not [row for row in held if row and row["run"] == run["id"]]:
+            yield f"{who} does not hold its password"
+        if "lock" in done and not unit.locked:
+            yield f"{who} is not locked"
 
 
 def labels_counted(state):
@@ -415,8 +449,8 @@ def seals_once(state):
             yield f"seal number {number} under {key} was never committed"
 
 
-INVARIANTS = (fingerprints_once, runs_known, runs_as_told, one_owner, unit_and_ledger_agree, labels_counted,
-              journal_whole, quota_held, seals_once)
+INVARIANTS = (fingerprints_once, runs_known, runs_as_told, one_owner, unit_and_ledger_agree, steps_on_the_unit,
+              labels_counted, journal_whole, quota_held, seals_once)
 
 
 def violations(state, earlier=None):

@@ -24,7 +24,7 @@ from bench import Bench, Broken, words_of
 from stops import Stop
 
 UNITS_ON_A_BENCH = 80     # then another station: what is checked grows with each unit
-UNIT_BOUNDARIES = 260    # of the unit's own: writes to its line and its flash
+UNIT_STEPS = {"enrol", "inject", "prove", "reset_check", "lock"}   # that a unit takes part in, and keeps something of
 LEAST = 150               # stops, where all of them are tried
 
 
@@ -39,6 +39,12 @@ class Trial:
         words = [self.scene, str(self.stop) if self.stop else "", f"unit: {self.unit_stop}" if self.unit_stop else "",
                  f"then {self.then}" if self.then else ""]
         return ", ".join(word for word in words if word)
+
+    def kind(self):
+        if self.stop:
+            return self.stop.kind
+        exchanged = ", another one in its place" if self.then else ""
+        return f"unit's {self.unit_stop.kind}{exchanged}" if self.unit_stop else "random"
 
     def run(self, bench):
         if self.scene == "passage":
@@ -57,13 +63,15 @@ SAME_COMMIT = ("step.begin", "run.end", "step.end reserve", "step.end mint")
 
 
 def boundaries(bench):
-    """How many of each kind one unit's passage, a start, a lot's opening and closing and a run that is given up have; and
-    what a passage writes into the journal."""
+    """How many of each kind one unit's passage has, in the station and in the unit, a start, a lot's opening and closing
+    and a run that is given up; and what a passage writes into the journal."""
     found, control = {}, bench.station.control
     bench.pass_one()   # the first of a lot makes rows that no other makes
     control.arm()
-    bench.pass_one()
-    found["passage"] = control.read()
+    unit = bench.seat()
+    bench.serve_to_the_end([unit])
+    found["passage"], found["unit"] = control.read(), unit.control.read()
+    unit.pull()
     bench.check(served=True)
     entries = check.Ledger(bench.station.dir, served=True).entries
     mine = [words_of(entry) for entry in entries if entry.get("run") == entries[-1].get("run")]
@@ -89,6 +97,16 @@ def boundaries(bench):
     bench.station.start()
     found["start"] = control.read()
     return found
+
+
+def must_be_there(found):
+    """A scene without boundaries would be a scene that nothing stops."""
+    of_unit = {"unit": ("device", "file")}
+    for scene, counted in found.items():
+        kinds = () if scene == "entries" else of_unit.get(scene, ("page", "sync"))
+        for kind in kinds:
+            if not counted["counts"][kind]:
+                raise Broken(f"{scene} has no boundary of kind {kind}")
 
 
 def page_in_each_commit(trace, chosen):
@@ -120,8 +138,13 @@ def every_boundary(found):
         yield Trial("passage", Stop("label", n, "after", ("some", "lose")[n % 2], n))
     for n in range(1, counts["token"] + 1):
         yield Trial("passage", Stop("token", n, "after"))
-    for n in range(1, UNIT_BOUNDARIES, 13):
+    unit = found["unit"]["counts"]
+    for n in range(1, unit["file"] + 1, 13):
         yield Trial("passage", None, "", Stop("file", n, "after", ("none", "some")[n % 2], n))
+    for m, n in enumerate(range(4, unit["file"] + 1, 9)):
+        yield Trial("passage", None, ("swap", "swap passed")[m % 2], Stop("file", n, "after", ("none", "some")[n // 2 % 2], n))
+    for m, n in enumerate(range(9, unit["device"] + 1, 16)):
+        yield Trial("passage", None, ("swap", "swap passed")[m % 2], Stop("device", n, ("after", "torn")[m // 2 % 2]))
     for n in range(1, counts["device"], 4):
         yield Trial("passage", Stop("device", n), "", Stop("device", n, "torn"))
     yield from other_scenes(found, chosen, 24)
@@ -148,12 +171,16 @@ def every_way(found, random_stops):
     for n in range(1, counts["token"] + 1):
         for how in ("before", "after"):
             yield Trial("passage", Stop("token", n, how), ("", "cut")[n % 2])
-    for n in range(1, UNIT_BOUNDARIES):
-        for how, cut in (("after", "none"), ("after", "some"), ("before", "lose")):
-            yield Trial("passage", None, "", Stop("file", n, how, cut, n))
+    unit = found["unit"]["counts"]
+    for then in ("", "swap", "swap passed"):
+        for n in range(1, unit["file"] + 1):
+            for how, cut in (("after", "none"), ("after", "some"), ("before", "lose")):
+                yield Trial("passage", None, then, Stop("file", n, how, cut, n))
+        for n in range(1, unit["device"] + 1):
+            for how in ("after", "torn"):
+                yield Trial("passage", None, then, Stop("device", n, how))
     for n in range(1, counts["device"] + 1):
         for how in ("after", "torn"):
-            yield Trial("passage", None, "", Stop("device", n, how))
             yield Trial("passage", Stop("device", n), "", Stop("device", n, how))
     yield from other_scenes(found, chosen, 10**6)
     for n in range(random_stops):
@@ -187,6 +214,7 @@ class Report:
     violations: list = dataclasses.field(default_factory=list)
     counts: collections.Counter = dataclasses.field(default_factory=collections.Counter)
     last_entries: collections.Counter = dataclasses.field(default_factory=collections.Counter)
+    exchanged: collections.Counter = dataclasses.field(default_factory=collections.Counter)
     kinds: collections.Counter = dataclasses.field(default_factory=collections.Counter)
     endings: collections.Counter = dataclasses.field(default_factory=collections.Counter)
 
@@ -199,6 +227,7 @@ def end_of(bench, report):
     """What the bench's ledger says of all that it went through."""
     report.counts.update(bench.counts)
     report.last_entries.update(bench.last_entries)
+    report.exchanged.update(bench.exchanged)
     if bench.before is None:
         return
     report.counts["resumed"] += len(bench.before.ledger.of_type("run.resume"))
@@ -218,7 +247,7 @@ def one_trial(bench, trial, report):
     else:
         report.tried += fired
         report.missed += not fired
-        report.kinds[(trial.stop or trial.unit_stop or Stop("random", 0)).kind] += fired
+        report.kinds[trial.kind()] += fired
         return bench.numbers < UNITS_ON_A_BENCH
     report.tried += 1
     return False
@@ -313,6 +342,7 @@ def main():
     bench = Bench("count")
     try:
         found = boundaries(bench)
+        must_be_there(found)
     except Broken as broken:   # without any stop
         bench.close()
         print(f"violation {broken}\nsweep crash: tried 0, violations 1")
@@ -330,9 +360,12 @@ def main():
     whole = len(trials) > len(found["entries"]) and not (given.only or given.most or parts > 1 or given.until_broken)
     for entry in sorted(found["entries"] - set(report.last_entries)) if whole else ():
         report.violations.append(f"no stop came right after the journal entry {entry}")
+    for step in sorted(UNIT_STEPS - set(report.exchanged)) if whole else ():
+        report.violations.append(f"no unit was exchanged for another in {step}")
     for violation in report.violations:
         print(f"violation {violation}")
     table("last journal entry", report.last_entries)
+    table("unit exchanged in", report.exchanged)
     table("stopped at", report.kinds)
     table("ending", report.endings)
     said = ", ".join(f"{report.counts[word]} {word}" for word in
