@@ -8,6 +8,7 @@ import random
 import time
 
 import check
+from ceremony_test import appoint
 from station import Problem, hardware
 from stops import StoppableStation, StoppableUnit
 
@@ -15,6 +16,7 @@ PATIENCE = 90       # seconds in which the line must come to an end
 MOST_RESEATS = 4    # of one unit after one stop
 SLOTS = 4
 LOT = 30            # units in a lot, after which one more is refused
+MAY_COME_BACK = ('"factory-reset", "lock"]', '"factory-reset", "lock", "reopen"]')
 
 
 class Broken(Exception):
@@ -31,11 +33,13 @@ class Bench:
         self.station = StoppableStation(slots=SLOTS, extra_config="[journal]\ncheckpoint_every = 50\n")
         self.counts = collections.Counter()
         self.last_entries, self.acknowledged, self.before = collections.Counter(), [], None
+        self.reached = None   # boundaries, by what was settled last
         self.exchanged = collections.Counter()   # the step at which a unit was taken out
         self.cut = set()   # units
         self.station.control.arm()
         self.station.start()
-        self.product = self.station.product()
+        self.product = self.station.product(edits=[MAY_COME_BACK])
+        self.officers = None   # the tokens of two
         self.open_lot()
 
     def close(self, keep=False):
@@ -113,7 +117,7 @@ class Bench:
         self.counts["reseats"] += 1
 
     def serve(self, units, seconds=None):
-        """Until every unit has passed, or for so long: True. False where the daemon has died meanwhile."""
+        """Until every unit has ended as it is to end, or for so long: True. False where the daemon has died meanwhile."""
         began, reseats, left, line = time.monotonic(), 0, list(units), {}
         while left and (seconds is None or time.monotonic() < began + seconds):
             if self.station.daemon.poll() is not None:
@@ -138,7 +142,7 @@ class Bench:
     def attend(self, unit, view, left):
         """What the tile of its slot asks for; whether the unit was seated again."""
         mine = (view["hardware"] or "").endswith(unit.hardware) and view["state"] == "ended"
-        if mine and view["ending"] == "passed":
+        if mine and view["ending"] == unit.ends:
             left.remove(unit)
         elif mine and view["ending"] not in (None, "retry"):
             raise Broken(f"runs_known: unit {unit.hardware} ended {view['ending']} {view['code']}")
@@ -336,11 +340,49 @@ class Bench:
         self.station.control.arm(stop)
         before = self.counts["stops"]
         given_up = lambda: self.station.get(f"/runs/{label['run']}")["ending"] or self.abandon(label)
-        while not self.answers(given_up):
-            self.must_be_ours()
-            self.restart()
+        self.surely(given_up)
         self.settle([])
         return self.counts["stops"] > before
+
+    def held(self, stop):
+        """A unit does not prove what it got: it is held. Two officers release it, and it comes back, mended."""
+        return self.comes_back(stop, "prove-wrong", "quarantine", self.release)
+
+    def refused(self, stop):
+        """A unit's firmware is too old: nothing is made for it until it comes back with a newer one."""
+        return self.comes_back(stop, "old-firmware", "rework", lambda unit: None)
+
+    def comes_back(self, stop, word, ending, between):
+        self.make_room(1)
+        self.appoint_officers()
+        before = self.counts["stops"]
+        self.station.control.arm(stop)
+        unit = self.seat(options=("--misbehave", word))
+        unit.ends = ending
+        self.serve_to_the_end([unit])
+        unit.pull()
+        self.surely(lambda: self.station.emptied(unit.slot))
+        self.surely(lambda: between(unit))
+        unit.mend()
+        unit.insert()
+        self.serve_to_the_end([unit])
+        self.settle([unit])
+        return self.counts["stops"] > before
+
+    def appoint_officers(self):
+        if self.officers is None:
+            files = appoint(self.station, "ada", "ben")
+            self.officers = [file.read_text().strip() for file in files.values()]
+
+    def release(self, unit):
+        """As far as it has not come already."""
+        about = f"demo-otp:{unit.hardware}"
+        acts = [act for act in self.station.get("/acts?all=true")["acts"] if act["subject"] == about]
+        if not acts:
+            ask = {"kind": "unit.release", "subject": about, "reason": "it was mended"}
+            acts = [self.station.post("/acts", ask, self.officers[0])]
+        if acts[0]["state"] != "done":
+            self.station.post(f"/acts/{acts[0]['act']}/confirm", {}, self.officers[1])
 
     def load(self, stop, seconds):
         """Every slot has a unit, under way since different times; all is stopped at once."""
@@ -362,6 +404,12 @@ class Bench:
         self.settle(units)
         return died
 
+    def surely(self, ask):
+        """A station that dies over it is started again and asked again."""
+        while not self.answers(ask):
+            self.must_be_ours()
+            self.restart()
+
     def answers(self, ask):
         """False where the daemon died over it."""
         try:
@@ -375,6 +423,7 @@ class Bench:
         if self.station.control.disarm():   # reached when the last unit had passed already
             self.station.daemon.wait(10)
             self.restart()
+        self.reached = self.station.control.read()
         self.station.control.arm()
         self.check(served=True)
         for unit in units:

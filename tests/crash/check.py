@@ -22,10 +22,10 @@ import tempfile
 
 STEPS = ("reserve", "enrol", "mint", "inject", "prove", "reset_check", "lock", "label", "scan", "done")
 TABLES = ("journal", "checkpoint", "orders", "lot", "unit", "admission", "run", "fingerprint", "burn", "run_seal",
-          "identity_key", "certificate", "label_attempt", "label_event", "pool", "station_state")
+          "identity_key", "certificate", "label_attempt", "label_event", "pool", "station_state", "denied")
 # Of these every row stays as it is.
 FOR_EVER = ("journal", "checkpoint", "orders", "admission", "fingerprint", "burn", "identity_key", "certificate",
-            "label_attempt", "label_event")
+            "label_attempt", "label_event", "denied")
 IDENTITY = "identity-key"
 PASSWORD = re.compile(r"[2-9A-HJKMNP-Z]{4}(?:-[2-9A-HJKMNP-Z]{4}){3}")
 SYMBOL = re.compile(r"MM1:([A-Z0-9][A-Z0-9._-]*):([a-z]+):([0-9]+)")
@@ -227,7 +227,8 @@ def runs_known(state):
             yield f"{who} ended and keeps {len(sealed)} sealed copies"
         if run["ending"] not in (None, "passed") and given:
             yield f"{who} ended {run['ending']} with {len(given)} secrets not burnt"
-        if run["ending"] == "passed" and not [row for row in given if row["class"] == "password"]:
+        newest = next(one for one in reversed(ledger.run) if one["unit"] == run["unit"])
+        if run is newest and run["ending"] == "passed" and not [row for row in given if row["class"] == "password"]:
             yield f"{who} passed with its password burnt"
 
 
@@ -268,6 +269,37 @@ def runs_as_told(state):
     burns = sum(len(e["fingerprints"]) for e in ledger.of_type("credential.burn")) + len(ledger.of_type("decoy.burn"))
     if burns != len(ledger.burn):
         yield f"{len(ledger.burn)} burnt, {burns} in the journal"
+
+
+def held_is_held(state):
+    """A unit that is held has nothing that is still good, and comes back by two officers alone."""
+    ledger = state.ledger
+    held = {}
+    for e in ledger.entries:
+        hardware = e["hw"]["id"] if "hw" in e else None
+        if e["type"] == "unit.quarantine" or (e["type"] == "run.end" and e["ending"] == "quarantine"):
+            held[hardware] = True
+        elif e["type"] == "unit.release":
+            held[hardware] = False
+            if len(set(e["officers"])) != 2:
+                yield f"unit {hardware} was released by {e['officers']}"
+        elif held.get(hardware) and e["type"] in ("credential.mint", "key.commit", "certificate.issue"):
+            yield f"unit {hardware} is held, and {e['type']}"
+    denied = {row["certificate"] for row in ledger.denied}
+    for row in ledger.unit:
+        who = f"unit {row['hw']}"
+        if bool(row["quarantined"]) != held.get(row["hw"], False):
+            yield f"{who} is {'' if row['quarantined'] else 'not '}held, and the journal says otherwise"
+        if not row["quarantined"]:
+            continue
+        if [run for run in ledger.run if run["unit"] == row["id"] and run["ending"] is None]:
+            yield f"{who} is held, and has an open run"
+        good = [one for one in ledger.fingerprint if one["unit"] == row["id"] and one["class"] != IDENTITY
+                and one["id"] not in ledger.burnt]
+        if good:
+            yield f"{who} is held, and {len(good)} of its secrets are not burnt"
+        if [one for one in ledger.certificate if ledger.certified[one["der"]] == row["id"] and one["sha256"] not in denied]:
+            yield f"{who} is held, and its certificate is not denied"
 
 
 def one_owner(state):
@@ -449,7 +481,7 @@ def seals_once(state):
             yield f"seal number {number} under {key} was never committed"
 
 
-INVARIANTS = (fingerprints_once, runs_known, runs_as_told, one_owner, unit_and_ledger_agree, steps_on_the_unit,
+INVARIANTS = (fingerprints_once, runs_known, runs_as_told, held_is_held, one_owner, unit_and_ledger_agree, steps_on_the_unit,
               labels_counted, journal_whole, quota_held, seals_once)
 
 

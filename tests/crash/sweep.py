@@ -63,8 +63,8 @@ SAME_COMMIT = ("step.begin", "run.end", "step.end reserve", "step.end mint")
 
 
 def boundaries(bench):
-    """How many of each kind one unit's passage has, in the station and in the unit, a start, a lot's opening and closing
-    and a run that is given up; and what a passage writes into the journal."""
+    """How many of each kind one unit's passage has, in the station and in the unit, and each other scene; and what a
+    passage writes into the journal."""
     found, control = {}, bench.station.control
     bench.pass_one()   # the first of a lot makes rows that no other makes
     control.arm()
@@ -91,6 +91,9 @@ def boundaries(bench):
     control.arm()
     bench.abandon(label)
     found["run_abandoned"] = control.read()
+    for scene in ("held", "refused"):
+        getattr(bench, scene)(None)
+        found[scene] = bench.reached
     bench.station.daemon.kill()
     bench.station.daemon.wait()
     control.arm()
@@ -148,6 +151,8 @@ def every_boundary(found):
     for n in range(1, counts["device"], 4):
         yield Trial("passage", Stop("device", n), "", Stop("device", n, "torn"))
     yield from other_scenes(found, chosen, 24)
+    for scene, each in (("held", 2), ("refused", 1)):
+        yield from some_of_each_kind(all_of(scene, found), chosen, each)
 
 
 def every_way(found, random_stops):
@@ -183,6 +188,7 @@ def every_way(found, random_stops):
         for how in ("after", "torn"):
             yield Trial("passage", Stop("device", n), "", Stop("device", n, how))
     yield from other_scenes(found, chosen, 10**6)
+    yield from all_of("held", found) + all_of("refused", found)
     for n in range(random_stops):
         kind = chosen.choice((None, None, "device", "page", "sync", "token"))
         stop = kind and Stop(kind, chosen.randint(1, 4 * counts[kind]), chosen.choice(("before", "after", "torn")),
@@ -194,15 +200,27 @@ def other_scenes(found, chosen, most):
     """A second stop while the station comes back; stops in the opening and the closing of a lot, and when a run is given
     up."""
     for scene in ("start", "lot_opened", "lot_closed", "run_abandoned"):
-        all_of = [Trial(scene, Stop(kind, n, how, cut, n)) for kind, count in found[scene]["counts"].items()
-                  for n in range(1, count + 1) for how, cut in (("after", "none"), ("before", "some"))
-                  if cut == "none" or kind != "token"]
-        if most < len(all_of):   # as many of the disk as of the token, which keeps what it keeps
-            disk = [trial for trial in all_of if trial.stop.kind != "token"]
-            rest = [trial for trial in all_of if trial.stop.kind == "token"]
+        trials = all_of(scene, found)
+        if most < len(trials):   # as many of the disk as of the token, which keeps what it keeps
+            disk = [trial for trial in trials if trial.stop.kind != "token"]
+            rest = [trial for trial in trials if trial.stop.kind == "token"]
             disk = disk if len(disk) <= most // 2 else chosen.sample(disk, most // 2)
-            all_of = disk + chosen.sample(rest, min(most - len(disk), len(rest)))
-        yield from all_of
+            trials = disk + chosen.sample(rest, min(most - len(disk), len(rest)))
+        yield from trials
+
+
+def all_of(scene, found):
+    return [Trial(scene, Stop(kind, n, how, cut, n)) for kind, count in found[scene]["counts"].items()
+            for n in range(1, count + 1) for how, cut in (("after", "none"), ("before", "some"))
+            if cut == "none" or kind != "token"]
+
+
+def some_of_each_kind(trials, chosen, each):
+    by_kind = collections.defaultdict(list)
+    for trial in trials:
+        by_kind[trial.kind()].append(trial)
+    for some in by_kind.values():
+        yield from chosen.sample(some, min(each, len(some)))
 
 
 # --- doing it
