@@ -9,6 +9,7 @@ import time
 
 import check
 from ceremony_test import appoint
+from products import PRODUCTS
 from station import Problem, hardware
 from stops import StoppableStation, StoppableUnit
 
@@ -16,7 +17,6 @@ PATIENCE = 90       # seconds in which the line must come to an end
 MOST_RESEATS = 4    # of one unit after one stop
 SLOTS = 4
 LOT = 30            # units in a lot, after which one more is refused
-MAY_COME_BACK = ('"factory-reset", "lock"]', '"factory-reset", "lock", "reopen"]')
 
 
 class Broken(Exception):
@@ -38,8 +38,8 @@ class Bench:
         self.cut = set()   # units
         self.station.control.arm()
         self.station.start()
-        self.product = self.station.product(edits=[MAY_COME_BACK])
         self.officers = None   # the tokens of two
+        self.lots = {}         # that are open, by product
         self.open_lot()
 
     def close(self, keep=False):
@@ -47,48 +47,54 @@ class Bench:
 
     # --- people's work
 
-    def order(self):
-        product, templates = self.product
+    def order(self, product="lamp"):
+        text, templates = PRODUCTS[product].files
         first = 1 + 1000 * len(self.station.get("/lots")["lots"])
-        order = self.station.order(product, quantity=LOT, spares=0,
+        order = self.station.order(text, quantity=LOT, spares=0,
                                    serials=[{"first": f"SN-{first:06}", "last": f"SN-{first + 999:06}"}])
-        return {"product": (product, templates), "order": order, "signature": self.station.sign(order)}
+        return {"product": (text, templates), "order": order, "signature": self.station.sign(order)}
 
-    def open_lot(self):
-        self.lot = self.station.open_lot(**self.order())["lot"]
+    def open_lot(self, product="lamp"):
+        self.lots[product] = self.station.open_lot(**self.order(product))["lot"]
 
-    def close_lot(self):
-        self.station.post(f"/lots/{self.lot}/close")
+    def close_lot(self, product="lamp"):
+        self.station.post(f"/lots/{self.lots.pop(product)}/close")
 
-    def fill_lot(self):
+    def fill_lot(self, product):
         """One unit more than the owner ordered is refused."""
-        while self.admitted() < LOT:
-            self.pass_one()
-        extra = self.seat()
+        while self.admitted(product) < LOT:
+            self.pass_one(product)
+        extra = self.seat(product=product)
         view = self.station.ended(extra.slot, extra.hardware)
         if view["code"] != "lot.full":
             raise Broken(f"quota_held: one unit more than ordered ended {view['ending']} {view['code']}")
         extra.pull()
 
-    def make_room(self, units):
-        if self.admitted() + units > LOT:
-            self.fill_lot()
-            self.close_lot()
-            self.open_lot()
+    def make_room(self, units, product="lamp"):
+        if product not in self.lots:
+            self.open_lot(product)
+        if self.admitted(product) + units > LOT:
+            self.fill_lot(product)
+            self.close_lot(product)
+            self.open_lot(product)
 
-    def admitted(self):
-        return self.station.get(f"/lots/{self.lot}")["admitted"]
+    def admitted(self, product):
+        return self.station.get(f"/lots/{self.lots[product]}")["admitted"]
 
-    def pass_one(self):
-        unit = self.seat()
+    def pass_one(self, product="lamp"):
+        unit = self.seat(product=product)
         self.serve_to_the_end([unit])
         unit.pull()
 
-    def seat(self, stop=None, options=()):
+    def seat(self, stop=None, options=(), product="lamp"):
         self.numbers += 1
         slot = self.station.slots[self.numbers % SLOTS]
         self.station.emptied(slot)
-        return StoppableUnit(self.station, slot, hardware(f"{self.name}-{self.numbers}"), stop, options)
+        return self.unit(slot, f"{self.name}-{self.numbers}", product, stop, options)
+
+    def unit(self, slot, name, product, stop=None, options=()):
+        made = PRODUCTS[product]
+        return StoppableUnit(self.station, slot, hardware(name), stop, (*made.options, *options), made.model)
 
     def scan(self, pending):
         """The label in hand is scanned; one that did not come out, or only in part, is voided and comes again."""
@@ -191,15 +197,15 @@ class Bench:
 
     # --- what is tried: each a stop, and the way back. Whether it came to be is the answer.
 
-    def passage(self, stop, then="", unit_stop=None):
+    def passage(self, stop, then="", unit_stop=None, product="lamp"):
         """A stop in one unit's passage. `then` is what happens before the daemon is back: nothing; the unit's power is
         cut, too; or another unit is put into its place, and the first comes back elsewhere. `unit_stop` is one of the
         unit itself, whose power comes back as soon as somebody looks; with `then`, `exchange` says what becomes of it."""
         if unit_stop and then:
-            return self.exchange(unit_stop, then)
-        self.make_room(2 if then == "swap" else 1)
+            return self.exchange(unit_stop, then, product)
+        self.make_room(2 if then == "swap" else 1, product)
         self.station.control.arm(stop)
-        unit = self.seat(unit_stop)
+        unit = self.seat(unit_stop, product=product)
         self.cut.update([unit.hardware] if unit_stop else [])
         units = [unit]
         died = not self.serve(units)
@@ -211,8 +217,7 @@ class Bench:
                 unit.process.wait()
             elif then == "swap":
                 unit.pull()
-                other = hardware(f"{self.name}-{self.numbers}-other")
-                units.insert(0, StoppableUnit(self.station, unit.slot, other))
+                units.insert(0, self.unit(unit.slot, f"{self.name}-{self.numbers}-other", product))
             self.restart()
             self.serve_to_the_end(units[:1])
             if then == "swap":
@@ -225,26 +230,26 @@ class Bench:
         self.settle(units)
         return died or cut
 
-    def exchange(self, unit_stop, then):
+    def exchange(self, unit_stop, then, product):
         """The station lives, a unit's power is cut, and another one is put into its slot: a new one (`swap`), or one that
         has passed (`swap passed`). The first comes back elsewhere."""
-        self.make_room(2)
-        other = self.passed() if then == "swap passed" else None
+        self.make_room(2, product)
+        other = self.passed(product) if then == "swap passed" else None
         self.station.control.arm()
-        unit = self.seat(unit_stop)
+        unit = self.seat(unit_stop, product=product)
         self.cut.add(unit.hardware)
         cut = self.serve_until_cut(unit)
         if cut:
             self.counts["stops"] += 1
             self.counts["units cut"] += 1
-            self.put_into_its_place(unit, other)
+            self.put_into_its_place(unit, other, product)
             unit.insert(self.station.slots[(self.numbers + 1) % SLOTS])
         self.serve_to_the_end([unit])
         self.settle([unit])
         return cut
 
-    def passed(self):
-        unit = self.seat()
+    def passed(self, product):
+        unit = self.seat(product=product)
         self.serve_to_the_end([unit])
         self.settle([unit])
         self.station.emptied(unit.slot)
@@ -266,7 +271,7 @@ class Bench:
             time.sleep(0.01)
         return True
 
-    def put_into_its_place(self, unit, other):
+    def put_into_its_place(self, unit, other, product):
         """As often as not before anybody saw the first one go, which is judged while it lies beside the fixture."""
         unit.pull()
         if self.numbers % 2:
@@ -274,7 +279,7 @@ class Bench:
         if other:
             other.insert(unit.slot)
         else:
-            other = StoppableUnit(self.station, unit.slot, hardware(f"{self.name}-{self.numbers}-other"))
+            other = self.unit(unit.slot, f"{self.name}-{self.numbers}-other", product)
         self.serve_to_the_end([other])
         ledger = self.check(served=True).ledger
         self.exchanged[next((run["next"] for run in ledger.runs_of(unit.hardware)), "identify")] += 1
@@ -302,21 +307,23 @@ class Bench:
         if died:
             self.must_be_ours()
             self.restart()
-        lots = [lot for lot in self.station.get("/lots")["lots"] if lot["state"] == "open"]
+        lots = [lot for lot in self.station.get("/lots")["lots"]
+                if lot["state"] == "open" and lot["lot"] not in self.lots.values()]
         if not lots:
             lots = [self.station.open_lot(**order)]
-        self.lot = lots[0]["lot"]
+        self.lots["lamp"] = lots[0]["lot"]
         self.settle([])
         return died
 
     def lot_closed(self, stop):
         self.station.control.arm(stop)
-        close = f"/lots/{self.lot}/close"
+        lot = f"/lots/{self.lots['lamp']}"
+        close = f"{lot}/close"
         died = not self.answers(lambda: self.station.post(close))
         if died:
             self.must_be_ours()
             self.restart()
-        if self.station.get(f"/lots/{self.lot}")["state"] != "closed":
+        if self.station.get(lot)["state"] != "closed":
             self.station.post(close)
         self.settle([])
         self.open_lot()

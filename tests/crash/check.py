@@ -27,7 +27,9 @@ TABLES = ("journal", "checkpoint", "orders", "lot", "unit", "admission", "run", 
 FOR_EVER = ("journal", "checkpoint", "orders", "admission", "fingerprint", "burn", "identity_key", "certificate",
             "label_attempt", "label_event", "denied")
 IDENTITY = "identity-key"
+PUBLIC = ("wifi-ssid",)   # among the values that a unit keeps as they are
 PASSWORD = re.compile(r"[2-9A-HJKMNP-Z]{4}(?:-[2-9A-HJKMNP-Z]{4}){3}")
+NETWORK_KEY = re.compile(r"WIFI:[^\r\n^]*?;P:([2-9A-HJKMNP-Z]+);")
 SYMBOL = re.compile(r"MM1:([A-Z0-9][A-Z0-9._-]*):([a-z]+):([0-9]+)")
 
 
@@ -81,6 +83,8 @@ class Label:
         symbol, password = SYMBOL.search(text), PASSWORD.search(text)
         self.symbol = (symbol[1], symbol[2], int(symbol[3])) if symbol else None
         self.password = password[0].replace("-", "").encode() if password else None
+        network = NETWORK_KEY.search(text)
+        self.network_key = network[1].encode() if network else None
         self.whole = text.rstrip().endswith("^XZ")
 
 
@@ -102,11 +106,20 @@ class Unit:
         accounts = records.get(4, b"\0" * 20)
         self.factory = [self.verifier(accounts[20 + 85 * i:]) for i in range(accounts[2])]
         self.users = accounts[3]
+        self.raw = dict(self.kept_as_it_is(record) for record in self.parts(records.get(7, b"\0")[1:], 194))
         self.failures = int.from_bytes(records.get(5, b""))
 
     def given(self):
         """What a station gave it."""
-        return self.certificate, self.locked, self.factory
+        return self.certificate, self.locked, self.factory, self.raw
+
+    @staticmethod
+    def parts(record, size):
+        return [record[at:at + size] for at in range(0, len(record), size)]
+
+    @staticmethod
+    def kept_as_it_is(at):
+        return at[1:1 + at[0]].decode(), at[34:34 + at[33]]   # name, value
 
     @staticmethod
     def certificate_of(record):
@@ -223,13 +236,20 @@ def runs_known(state):
                     yield f"{who} has lost its copy of {row['name']}"
             if STEPS.index(run["next"]) > STEPS.index("mint") and not given:
                 yield f"{who} is at {run['next']} with nothing to give"
-        elif sealed:
+        elif sealed - keys_wanted(ledger, run):
             yield f"{who} ended and keeps {len(sealed)} sealed copies"
         if run["ending"] not in (None, "passed") and given:
             yield f"{who} ended {run['ending']} with {len(given)} secrets not burnt"
         newest = next(one for one in reversed(ledger.run) if one["unit"] == run["unit"])
         if run is newest and run["ending"] == "passed" and not [row for row in given if row["class"] == "password"]:
             yield f"{who} passed with its password burnt"
+
+
+def keys_wanted(ledger, run):
+    """A key that the token made for a unit exists nowhere else until the unit has it."""
+    if run["ending"] in ("passed", "quarantine"):
+        return set()
+    return {row["fingerprint"] for row in ledger.identity_key if row["run"] == run["id"]}
 
 
 def runs_as_told(state):
@@ -323,14 +343,15 @@ def one_owner(state):
     owner = {row["serial"]: row["unit"] for row in ledger.admission}
     held = collections.defaultdict(set)
     for label in state.labels:
-        if label.password and label.symbol and label.symbol[0] in owner:
-            held[label.password].add(hardware[owner[label.symbol[0]]])
+        for secret in filter(None, (label.password, label.network_key)):
+            if label.symbol and label.symbol[0] in owner:
+                held[secret].add(hardware[owner[label.symbol[0]]])
     for unit in state.units:
-        for password in passwords_of(state, unit):
-            held[password].add(unit.hardware)
+        for secret in secrets_of(state, unit):
+            held[secret].add(unit.hardware)
     for holders in held.values():
         if len(holders) > 1:
-            yield f"one password with {', '.join(sorted(holders))}"
+            yield f"one secret with {', '.join(sorted(holders))}"
     certificates = [unit.certificate for unit in state.units if unit.certificate]
     for value in twice(certificates):
         yield f"one certificate on two units: {hashlib.sha256(value).hexdigest()}"
@@ -347,6 +368,12 @@ def passwords_of(state, unit):
         found = found or next((one for one in state.secrets.values() if opens(one, salt, iterations, value)), None)
         if found:
             yield found
+
+
+def secrets_of(state, unit):
+    """And what it keeps as it is."""
+    yield from passwords_of(state, unit)
+    yield from (value for name, value in unit.raw.items() if name not in PUBLIC)
 
 
 def unit_and_ledger_agree(state):
@@ -379,26 +406,33 @@ def unit_and_ledger_agree(state):
                 yield f"{who} holds a password of another unit"
             elif known["class"] != "password":
                 yield f"{who} holds a {known['class']}"
+        for name, value in unit.raw.items():
+            known = ledger.by_value.get(state.value_of.get(value))
+            if name not in PUBLIC and (known is None or (known["unit"], known["name"]) != (row["id"], name)):
+                yield f"{who} holds a {name} that the ledger does not know for it"
         if last is None or last["ending"] != "passed":
             continue
         if not unit.locked or not unit.certificate or not passwords:
             yield f"{who} passed, and is not locked, certified and with a password"
-        for password in passwords:
-            known = ledger.by_value.get(state.value_of[password])
+        for secret in secrets_of(state, unit):
+            known = ledger.by_value.get(state.value_of.get(secret))
             if known and known["id"] in ledger.burnt:
-                yield f"{who} passed with a burnt password"
+                yield f"{who} passed with a burnt {known['class']}"
+        for password in passwords:
             applied = [e for e in ledger.label_event if e["serial"] == last["serial"] and e["event"] == "applied"]
             for event in applied:
                 label = shown.get((event["serial"], event["place"], event["attempt"]))
                 if label and label.password != password:
                     yield f"{who} passed with a label of another password"
+                if label and label.network_key != unit.raw.get("wifi-key"):
+                    yield f"{who} passed with a label of another network's key"
         if unit.users:
             yield f"{who} passed with a user's password still set"
 
 
 def steps_on_the_unit(state):
-    """What a step has shown, it has shown on the unit whose run it is: that one has the certificate, holds the password
-    and is locked."""
+    """What a step has shown, it has shown on the unit whose run it is: that one has the certificate, holds the secrets and
+    is locked."""
     ledger = state.ledger
     for unit in state.units:
         run = next(iter(ledger.runs_of(unit.hardware)), None)
@@ -408,9 +442,11 @@ def steps_on_the_unit(state):
         who = f"run {run['id']} is at {run['next']}, and its unit {unit.hardware}"
         if "enrol" in done and unit.certificate is None:
             yield f"{who} has no certificate"
-        held = [ledger.by_value.get(value) for value in map(state.value_of.get, passwords_of(state, unit))]
-        if "inject" in done and not [row for row in held if row and row["run"] == run["id"]]:
-            yield f"{who} does not hold its password"
+        held = {state.value_of.get(secret) for secret in secrets_of(state, unit)}
+        for row in ledger.fingerprint:
+            mine = row["run"] == run["id"] and row["class"] not in (IDENTITY, "decoy") and row["id"] not in ledger.burnt
+            if "inject" in done and mine and row["value"] not in held:
+                yield f"{who} does not hold its {row['name']}"
         if "lock" in done and not unit.locked:
             yield f"{who} is not locked"
 

@@ -109,11 +109,11 @@ class StoppableStation(Station):
 class StoppableUnit(Unit):
     """A unit whose flash and line are under an object of their own."""
 
-    def __init__(self, station, slot, hardware, stop=None, options=()):
+    def __init__(self, station, slot, hardware, stop=None, options=(), model="LAMP-3"):
         self.control = Control(station.watch / f"unit-{hardware}")
         self.control.arm(stop)
         self.ends = "passed"
-        super().__init__(station, slot, hardware, *options)
+        super().__init__(station, slot, hardware, *options, model=model)
 
     def mend(self):
         """It behaves from its next start on."""

@@ -25,6 +25,7 @@ from stops import Stop
 
 UNITS_ON_A_BENCH = 80     # then another station: what is checked grows with each unit
 UNIT_STEPS = {"enrol", "inject", "prove", "reset_check", "lock"}   # that a unit takes part in, and keeps something of
+OTHER_PRODUCTS = ("router", "spot")
 LEAST = 150               # stops, where all of them are tried
 
 
@@ -34,9 +35,10 @@ class Trial:
     stop: Stop | None
     then: str = ""
     unit_stop: Stop | None = None
+    product: str = "lamp"
 
     def __str__(self):
-        words = [self.scene, str(self.stop) if self.stop else "", f"unit: {self.unit_stop}" if self.unit_stop else "",
+        words = [self.scene if self.product == "lamp" else f"{self.scene} of a {self.product}", str(self.stop) if self.stop else "", f"unit: {self.unit_stop}" if self.unit_stop else "",
                  f"then {self.then}" if self.then else ""]
         return ", ".join(word for word in words if word)
 
@@ -48,7 +50,7 @@ class Trial:
 
     def run(self, bench):
         if self.scene == "passage":
-            return bench.passage(self.stop, self.then, self.unit_stop)
+            return bench.passage(self.stop, self.then, self.unit_stop, self.product)
         if self.scene == "load":
             return bench.load(self.stop, random.Random(str(self)).uniform(0.2, 2.5))
         return getattr(bench, self.scene)(self.stop)
@@ -82,7 +84,7 @@ def boundaries(bench):
     found["lot_closed"] = control.read()
     order = bench.order()
     control.arm()
-    bench.station.open_lot(**order)
+    bench.lots["lamp"] = bench.station.open_lot(**order)["lot"]
     found["lot_opened"] = control.read()
     unit = bench.seat()
     label = bench.waiting(unit)
@@ -91,6 +93,12 @@ def boundaries(bench):
     control.arm()
     bench.abandon(label)
     found["run_abandoned"] = control.read()
+    for product in OTHER_PRODUCTS:
+        bench.make_room(2, product)
+        bench.pass_one(product)
+        control.arm()
+        unit = bench.passed(product)
+        found[product] = {"counts": bench.reached["counts"], "unit": unit.control.read()["counts"]}
     for scene in ("held", "refused"):
         getattr(bench, scene)(None)
         found[scene] = bench.reached
@@ -153,6 +161,8 @@ def every_boundary(found):
     yield from other_scenes(found, chosen, 24)
     for scene, each in (("held", 2), ("refused", 1)):
         yield from some_of_each_kind(all_of(scene, found), chosen, each)
+    for product in OTHER_PRODUCTS:
+        yield from some_of_each_kind(passages_of(product, found), chosen, 2)
 
 
 def every_way(found, random_stops):
@@ -189,6 +199,8 @@ def every_way(found, random_stops):
             yield Trial("passage", Stop("device", n), "", Stop("device", n, how))
     yield from other_scenes(found, chosen, 10**6)
     yield from all_of("held", found) + all_of("refused", found)
+    for product in OTHER_PRODUCTS:
+        yield from passages_of(product, found)
     for n in range(random_stops):
         kind = chosen.choice((None, None, "device", "page", "sync", "token"))
         stop = kind and Stop(kind, chosen.randint(1, 4 * counts[kind]), chosen.choice(("before", "after", "torn")),
@@ -213,6 +225,20 @@ def all_of(scene, found):
     return [Trial(scene, Stop(kind, n, how, cut, n)) for kind, count in found[scene]["counts"].items()
             for n in range(1, count + 1) for how, cut in (("after", "none"), ("before", "some"))
             if cut == "none" or kind != "token"]
+
+
+def passages_of(product, found):
+    """Every boundary of one of its units' passages, and of the unit itself, once or twice."""
+    out = []
+    ways = {"device": (("after", "none"), ("torn", "none")), "sync": (("before", "some"), ("after", "lose")),
+            "token": (("after", "none"),), "page": (("torn", "some"),), "label": (("torn", "none"), ("after", "lose"))}
+    for kind, count in found[product]["counts"].items():
+        out += [Trial("passage", Stop(kind, n, how, cut, n), ("", "cut", "swap")[n % 3], product=product)
+                for n in range(1, count + 1) for how, cut in ways.get(kind, ())]
+    for kind in ("device", "file"):
+        out += [Trial("passage", None, ("", "swap", "swap passed")[n % 3], Stop(kind, n, "after", cut, n), product)
+                for n in range(1, found[product]["unit"][kind] + 1) for cut in ("none", "some")[:1 + (kind == "file")]]
+    return out
 
 
 def some_of_each_kind(trials, chosen, each):
