@@ -55,14 +55,14 @@ struct Passage {
         product(std::move(product_)),
         run(std::move(run_)),
         seat(std::move(seat_)),
-        slot(seat ? seat->slot->config().name : ""),
+        slot(seat ? seat->slot->config().name : run.slot),
         changed(executor) {}
   Lot lot;
   Product product;
   Run run;
   std::shared_ptr<Seat> seat;   // none for a run that goes on at another bench
   Bytes known_spki;             // the key that this hardware id has, if any; a run may give it one
-  const std::string slot;       // where its ending counts; none for a run that goes on elsewhere
+  const std::string slot;       // where its ending counts: where it sat when it began or went on
   Event changed;                // its labels were scanned or voided, or it is doomed
   std::optional<Fault> fault;   // why it ended, or was interrupted
   std::optional<Fault> doomed;  // somebody else found a reason to end this run

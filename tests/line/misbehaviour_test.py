@@ -193,6 +193,27 @@ class Misbehaviour(unittest.TestCase):
         self.station.post("/slots/1/resume")
         self.assertEqual(self.station.ended("1", good.hardware)["ending"], "passed")
 
+    def test_a_pass_after_a_restart_ends_the_streak_of_its_slot(self):
+        s = self.station
+        s.open_lot()
+        s.stop()
+        s.config.write_text(s.config.read_text().replace("simulate = true", "simulate = false"))
+        s.start()
+        for n in range(3):
+            old = Unit(s, "1", hardware(f"old{n}"), "--misbehave", "old-firmware")
+            self.assertEqual(s.ended("1", old.hardware)["code"], "unit.old_firmware", n)
+            old.pull()
+            s.emptied("1")
+            good = Unit(s, "1", hardware(f"good{n}"))
+            label = s.wait(lambda: s.get("/slots")["pending"], "a label")[0]
+            good.pull()
+            s.emptied("1")
+            s.stop()
+            s.start()
+            s.wait(lambda: s.get("/slots")["pending"], "the label again")
+            s.post("/scan", {"unit": label["hardware"], "symbol": label["symbol"]})
+            s.wait(lambda: s.get(f"/runs/{label['run']}")["ending"] == "passed", "its pass")
+
 
 if __name__ == "__main__":
     unittest.main(verbosity=2)
