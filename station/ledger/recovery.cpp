@@ -49,6 +49,21 @@ void take_in(LostPart& out, Units& units, const Json& e) {
     units.emplace(e.at("hw").value("source", ""), e.at("hw").value("id", ""));
 }
 
+bool is_ours(Reader& db, std::uint64_t seq, const std::string& line) {
+  auto bytes = db.value<Bytes>("SELECT bytes FROM journal WHERE seq = ?", seq);
+  return bytes && equal(*bytes, view(line));
+}
+
+// As it is, or as an earlier recovery found it: one that was stopped after its commit is done again
+// with the same export.
+bool goes_on_from(Reader& db, const Tree& ours, std::uint64_t size) {
+  if (size == ours.size()) return true;
+  return db.exists(
+      "SELECT 1 FROM journal WHERE type = 'ledger.recover' AND "
+      "json_extract(CAST(bytes AS TEXT), '$.size') = ?",
+      size);
+}
+
 }  // namespace
 
 LostPart read_lost_part(Reader& db, const Tree& ours, const std::string& directory) {
@@ -56,22 +71,26 @@ LostPart read_lost_part(Reader& db, const Tree& ours, const std::string& directo
   out.note = whole_file(directory + "/checkpoint");
   auto head = signers::opened(db, out.note);
   if (!head) throw no_use("its checkpoint is not signed by a key of this station");
-  if (head->size <= ours.size()) throw no_use("it is not newer than this ledger");
   out.head = Head(head->size, head->root);
   std::ifstream file(directory + "/journal.jsonl", std::ios::binary);
   Units units;
   Tree tree;
+  bool lost = false;
   for (std::string line; tree.size() < head->size && std::getline(file, line);) {
+    if (!lost && !is_ours(db, tree.size(), line)) {
+      if (!goes_on_from(db, ours, tree.size()))
+        throw no_use("this ledger is no older copy of its own");
+      lost = true;
+    }
     tree.append(view(line));
-    if (tree.size() == ours.size() && tree.root() != ours.root())
-      throw no_use("this ledger is no older copy of its own");
-    if (tree.size() <= ours.size()) continue;
+    if (!lost) continue;
     std::optional<Json> entry = read_entry(line);
     if (!entry) throw no_use("an entry cannot be read");
     take_in(out, units, *entry);
   }
   if (tree.size() != head->size || tree.root() != head->root)
     throw no_use("it is not what its checkpoint signs");
+  if (!lost) throw no_use("it is not newer than this ledger");
   for (const auto& [source, id] : units) out.units.emplace_back(source, id);
   return out;
 }
@@ -80,8 +99,13 @@ namespace {
 
 constexpr std::size_t kValues = 500;  // in one entry
 
+bool is_spent(Reader& db, const std::string& kind, const std::string& value) {
+  return db.exists("SELECT 1 FROM spent WHERE kind = ? AND value = ?", kind, value);
+}
+
 void spend(Transaction& db, const Actor& actor, const std::string& kind,
-           const std::vector<std::string>& values) {
+           std::vector<std::string> values) {
+  std::erase_if(values, [&](const std::string& value) { return is_spent(db, kind, value); });
   for (std::size_t from = 0; from < values.size(); from += kValues) {
     auto until = std::min(from + kValues, values.size());
     std::vector<std::string> some(values.begin() + static_cast<std::ptrdiff_t>(from),

@@ -35,7 +35,7 @@ struct Recovery {
 inline constexpr const char* kRecovered = "ledger.recovered";  // code of what ends by it
 
 // The files journal.jsonl and checkpoint of an export. Fault "recovery.journal" (reason) unless it
-// goes on where `ours` ends, under a signature of this station.
+// goes on where `ours` ends, or ended before a recovery, under a signature of this station.
 LostPart read_lost_part(Reader& db, const Tree& ours, const std::string& directory);
 
 // Faults as of acts::propose and acts::confirm; "recovery.roster" (roster) where the lost part has
