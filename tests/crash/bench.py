@@ -16,6 +16,7 @@ from stops import StoppableStation, StoppableUnit
 PATIENCE = 90       # seconds in which the line must come to an end
 MOST_RESEATS = 4    # of one unit after one stop
 SLOTS = 4
+MOST_FOR_A_CHECKPOINT = 12   # units
 LOT = 30            # units in a lot, after which one more is refused
 
 
@@ -350,6 +351,41 @@ class Bench:
         self.surely(given_up)
         self.settle([])
         return self.counts["stops"] > before
+
+    def log_carried_over(self, stop):
+        """SQLite's own checkpoint, in the midst of a unit's passage: one comes with every so many of them."""
+        self.make_room(MOST_FOR_A_CHECKPOINT)
+        before = self.counts["stops"]
+        self.station.control.arm(stop)
+        units = []
+        while self.counts["stops"] == before and len(units) < MOST_FOR_A_CHECKPOINT:
+            if self.station.control.read()["counts"]["checkpoint"]:
+                break   # one that had fewer boundaries
+            units.append(self.seat())
+            self.serve_to_the_end(units[-1:])
+            units[-1].pull()
+        self.settle([])
+        return self.counts["stops"] > before
+
+    def ended_in_order(self, stop):
+        """The same when the station is ended as it should be."""
+        self.make_room(2)
+        self.pass_one()
+        self.station.control.arm(stop)
+        self.station.daemon.terminate()
+        self.station.daemon.wait(30)
+        reached = self.station.control.read()
+        if not reached["fired"] and self.station.daemon.returncode:
+            self.own_end()
+        if reached["fired"]:
+            self.restart()
+        else:
+            self.station.control.arm()
+            self.station.start()
+        self.pass_one()
+        self.settle([])
+        self.reached = reached
+        return bool(reached["fired"])
 
     def held(self, stop):
         """A unit does not prove what it got: it is held. Two officers release it, and it comes back, mended."""

@@ -22,10 +22,11 @@ import tempfile
 
 STEPS = ("reserve", "enrol", "mint", "inject", "prove", "reset_check", "lock", "label", "scan", "done")
 TABLES = ("journal", "checkpoint", "orders", "lot", "unit", "admission", "run", "fingerprint", "burn", "run_seal",
-          "identity_key", "certificate", "label_attempt", "label_event", "pool", "station_state", "denied")
+          "identity_key", "certificate", "label_attempt", "label_event", "pool", "station_state", "denied",
+          "spent")
 # Of these every row stays as it is.
 FOR_EVER = ("journal", "checkpoint", "orders", "admission", "fingerprint", "burn", "identity_key", "certificate",
-            "label_attempt", "label_event", "denied")
+            "label_attempt", "label_event", "denied", "spent")
 IDENTITY = "identity-key"
 PUBLIC = ("wifi-ssid",)   # among the values that a unit keeps as they are
 PASSWORD = re.compile(r"[2-9A-HJKMNP-Z]{4}(?:-[2-9A-HJKMNP-Z]{4}){3}")
@@ -519,6 +520,23 @@ def seals_once(state):
 
 INVARIANTS = (fingerprints_once, runs_known, runs_as_told, held_is_held, one_owner, unit_and_ledger_agree, steps_on_the_unit,
               labels_counted, journal_whole, quota_held, seals_once)
+
+
+def lost_is_spent(state, hardware, serial, fingerprints):
+    """What a lost part of the journal gave out is known, so that it is never again; every lot and run from before is over."""
+    ledger = state.ledger
+    spent = {(row["kind"], row["value"].split(":")[-1]) for row in ledger.spent}
+    for what in [("serial", serial)] + [("fingerprint", value) for value in sorted(fingerprints)]:
+        if what not in spent:
+            yield f"{what[0]} {what[1]} was lost, and is not spent"
+    if not [row for row in ledger.unit if row["hw"] == hardware and row["quarantined"]]:
+        yield f"unit {hardware} was lost, and is not held"
+    for row in ledger.lot:
+        if row["state"] != "closed":
+            yield f"lot {row['id']} is still {row['state']}"
+    for run in ledger.run:
+        if run["ending"] is None:
+            yield f"run {run['id']} is still open"
 
 
 def violations(state, earlier=None):

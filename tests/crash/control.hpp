@@ -11,14 +11,16 @@ namespace mintmark::crash {
 // What a boundary is at.
 enum class Kind : std::uint32_t {
   device,  // bytes for a tty
-  page,    // a write to the ledger's files
+  page,    // a write to the ledger's log and its head
   sync,    // a sync of them: a commit is durable after it, and not before
   label,   // what is done in the label spool
   file,    // what is done to any other file of the directory
   token,   // a PKCS#11 call
   read,    // of the ledger's files: changes nothing, so it is counted only where it is armed
+  // A write to the ledger's main file, or its sync: SQLite carries its write-ahead log over.
+  checkpoint,
 };
-constexpr std::size_t kKinds = 7;
+constexpr std::size_t kKinds = 8;
 
 enum class How : std::uint32_t {
   before,  // dies without doing it

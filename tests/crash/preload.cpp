@@ -77,7 +77,9 @@ std::optional<Place> watched(std::string path, bool directory) {
       path.ends_with(".lock"))
     return std::nullopt;
   Place out;
-  if (path.starts_with(home + "/ledger.db"))
+  if (path == home + "/ledger.db")
+    out.kind = Kind::checkpoint;
+  else if (path.starts_with(home + "/ledger.db"))
     out.kind = Kind::page;
   else if (path.starts_with(home + "/labels"))
     out.kind = Kind::label;
@@ -142,7 +144,7 @@ constexpr auto kNothing = [] {};
 // How much of a write arrives where it is torn. A ledger's pages, and its head, come to the disk in
 // whole sectors.
 std::size_t torn(Kind kind, off_t at, std::size_t size) {
-  if (kind != Kind::page) return size / 2;
+  if (kind != Kind::page && kind != Kind::checkpoint) return size / 2;
   off_t end = (at + static_cast<off_t>(size) / 2) / kSector * kSector;
   return end > at ? static_cast<std::size_t>(end - at) : 0;
 }
@@ -165,7 +167,7 @@ template <class Call>
 ssize_t reads(int fd, const Call& call) {
   if (!stop().is_on() || !stop().is_armed(Kind::read)) return call();
   auto place = place_of(fd);
-  if (!place || place->kind != Kind::page) return call();
+  if (!place || (place->kind != Kind::page && place->kind != Kind::checkpoint)) return call();
   std::lock_guard<std::mutex> guard(stop().mutex());
   return stop().reached(Kind::read, "read") ? failed() : call();
 }

@@ -1,5 +1,6 @@
 """The object that stops a process, seen from the sweep: control.hpp's page, and the processes under it."""
 
+import contextlib
 import dataclasses
 import mmap
 import os
@@ -13,10 +14,10 @@ import time
 from station import BUILD, Station, Unit
 
 OBJECT = BUILD / "tests" / "crash" / "mintmark_stop.so"
-KINDS = ("device", "page", "sync", "label", "file", "token", "read")
+KINDS = ("device", "page", "sync", "label", "file", "token", "read", "checkpoint")
 HOWS = ("before", "after", "torn", "fail", "hang")
 CUTS = ("none", "lose", "some", "tear")
-HEAD = struct.Struct("7I32sI7II64s")   # armed ... times, only, fired, counts, steps, what
+HEAD = struct.Struct("7I32sI8II64s")   # armed ... times, only, fired, counts, steps, what
 TRACE = 1 << 16
 HOME = tempfile.gettempdir()   # what watches a station stays here when the station is on a disk of its own
 
@@ -61,8 +62,8 @@ class Control:
 
     def read(self):
         values = HEAD.unpack(self.page[:HEAD.size])
-        steps = min(values[16], TRACE)
-        return {"fired": values[8], "counts": dict(zip(KINDS, values[9:16])), "what": values[17].rstrip(b"\0").decode(),
+        steps = min(values[17], TRACE)
+        return {"fired": values[8], "counts": dict(zip(KINDS, values[9:17])), "what": values[18].rstrip(b"\0").decode(),
                 "trace": [KINDS[kind] for kind in self.page[HEAD.size:HEAD.size + steps]]}
 
     def fired(self):
@@ -80,21 +81,31 @@ class StoppableStation(Station):
         text = self.config.read_text()
         self.config.write_text(text.replace("/usr/lib/softhsm/libsofthsm2.so", str(OBJECT)))
 
-    def watched(self):
+    def env_under_the_object(self):
         return {**self.env, "LD_PRELOAD": str(OBJECT), "MINTMARK_STOP": str(self.control.path),
                 "MINTMARK_STOP_DIR": str(self.dir), "MINTMARK_STOP_NOTES": str(self.notes)}
 
     def start(self):
-        quiet, self.env = self.env, self.watched()
-        try:
+        with self.under_the_object():
             return super().start()
+
+    def watched(self, *words):
+        """One command of the station's, which may be stopped as the daemon may."""
+        with self.under_the_object():
+            return self.mintmark(*words, check=False)
+
+    @contextlib.contextmanager
+    def under_the_object(self):
+        quiet, self.env = self.env, self.env_under_the_object()
+        try:
+            yield
         finally:
             self.env = quiet
 
     def refusal(self):
         """Why the daemon does not start, as who started it hears it."""
-        said = subprocess.run([str(BUILD / "mintmarkd"), "--config", str(self.config)], env=self.watched(), text=True,
-                              capture_output=True, timeout=60)
+        said = subprocess.run([str(BUILD / "mintmarkd"), "--config", str(self.config)], env=self.env_under_the_object(),
+                              text=True, capture_output=True, timeout=60)
         assert said.returncode == 1, f"mintmarkd ended with {said.returncode}: {said.stderr}"
         return said.stderr
 

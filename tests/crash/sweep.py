@@ -5,8 +5,8 @@ and holds everything against the invariants each time (check.py).
     sweep.py [--soak] [--shard k/n] [--only WORD] [--jobs N] [--list]
 
 Without --soak every boundary of one unit's whole passage is stopped at once or more often, each in one of the ways in
-which a machine can stop there. With it, in all of those ways, and at random instants under load. MINTMARK_BIN is a build
-without sanitizers; MINTMARK_KEEP=1 keeps the directory of a station that broke an invariant."""
+which a machine can stop there, and some of each kind in every other scene. With it, in all of those ways, in every scene,
+and at random instants under load. MINTMARK_BIN is a build without sanitizers; MINTMARK_KEEP=1 keeps the directory of a station that broke an invariant."""
 
 import argparse
 import collections
@@ -20,6 +20,7 @@ import time
 import traceback
 
 import check
+import recovery
 from bench import Bench, Broken, words_of
 from stops import Stop
 
@@ -51,6 +52,8 @@ class Trial:
     def run(self, bench):
         if self.scene == "passage":
             return bench.passage(self.stop, self.then, self.unit_stop, self.product)
+        if self.scene == "recovered":
+            return recovery.recovered(bench, self.stop)
         if self.scene == "load":
             return bench.load(self.stop, random.Random(str(self)).uniform(0.2, 2.5))
         return getattr(bench, self.scene)(self.stop)
@@ -99,7 +102,7 @@ def boundaries(bench):
         control.arm()
         unit = bench.passed(product)
         found[product] = {"counts": bench.reached["counts"], "unit": unit.control.read()["counts"]}
-    for scene in ("held", "refused"):
+    for scene in ("held", "refused", "log_carried_over", "ended_in_order"):
         getattr(bench, scene)(None)
         found[scene] = bench.reached
     bench.station.daemon.kill()
@@ -107,15 +110,17 @@ def boundaries(bench):
     control.arm()
     bench.station.start()
     found["start"] = control.read()
+    recovery.recovered(bench, None)
+    found["recovered"] = bench.reached
     return found
 
 
 def must_be_there(found):
     """A scene without boundaries would be a scene that nothing stops."""
-    of_unit = {"unit": ("device", "file")}
+    special = {"entries": (), "unit": ("device", "file"), "log_carried_over": ("checkpoint",),
+               "passage": ("device", "page", "label", "token")}
     for scene, counted in found.items():
-        kinds = () if scene == "entries" else of_unit.get(scene, ("page", "sync"))
-        for kind in kinds:
+        for kind in special.get(scene, ("page",)):
             if not counted["counts"][kind]:
                 raise Broken(f"{scene} has no boundary of kind {kind}")
 
@@ -159,10 +164,14 @@ def every_boundary(found):
     for n in range(1, counts["device"], 4):
         yield Trial("passage", Stop("device", n), "", Stop("device", n, "torn"))
     yield from other_scenes(found, chosen, 24)
-    for scene, each in (("held", 2), ("refused", 1)):
+    for scene, each in (("held", 2), ("refused", 1), ("ended_in_order", 1)):
         yield from some_of_each_kind(all_of(scene, found), chosen, each)
+    yield from chosen.sample(checkpoints(found), 3)
+    yield from some_of_each_kind(all_of("recovered", found), chosen, 1)
+    # Between its commit and what it does in the token.
+    yield Trial("recovered", Stop("sync", (found["recovered"]["counts"]["sync"] + 1) // 2, "after", "lose"))
     for product in OTHER_PRODUCTS:
-        yield from some_of_each_kind(passages_of(product, found), chosen, 2)
+        yield from some_of_each_kind(passages_of(product, found), chosen, 1)
 
 
 def every_way(found, random_stops):
@@ -198,7 +207,9 @@ def every_way(found, random_stops):
         for how in ("after", "torn"):
             yield Trial("passage", Stop("device", n), "", Stop("device", n, how))
     yield from other_scenes(found, chosen, 10**6)
-    yield from all_of("held", found) + all_of("refused", found)
+    for scene in ("held", "refused", "ended_in_order", "recovered"):
+        yield from all_of(scene, found)
+    yield from checkpoints(found)
     for product in OTHER_PRODUCTS:
         yield from passages_of(product, found)
     for n in range(random_stops):
@@ -225,6 +236,12 @@ def all_of(scene, found):
     return [Trial(scene, Stop(kind, n, how, cut, n)) for kind, count in found[scene]["counts"].items()
             for n in range(1, count + 1) for how, cut in (("after", "none"), ("before", "some"))
             if cut == "none" or kind != "token"]
+
+
+def checkpoints(found):
+    return [Trial("log_carried_over", Stop("checkpoint", n, how, cut, n))
+            for n in range(1, found["log_carried_over"]["counts"]["checkpoint"] + 1)
+            for how, cut in (("after", "none"), ("torn", "some"), ("before", "lose"))]
 
 
 def passages_of(product, found):
@@ -388,10 +405,10 @@ def main():
         found = boundaries(bench)
         must_be_there(found)
     except Broken as broken:   # without any stop
-        bench.close()
         print(f"violation {broken}\nsweep crash: tried 0, violations 1")
         sys.exit(1)
-    bench.close()
+    finally:
+        bench.close()
     trials = list(every_way(found, given.random) if given.soak else every_boundary(found))
     part, parts = map(int, given.shard.split("/"))
     trials = [trial for trial in trials[part - 1::parts] if given.only in str(trial)]
