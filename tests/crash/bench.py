@@ -405,6 +405,7 @@ class Bench:
         self.serve_to_the_end([unit])
         unit.pull()
         self.surely(lambda: self.station.emptied(unit.slot))
+        self.check(served=True)   # as it ended, before anything else is done about it
         self.surely(lambda: between(unit))
         unit.mend()
         unit.insert()

@@ -149,6 +149,7 @@ class State:
                 self.secrets[bytes.fromhex(rest[1])] = bytes.fromhex(rest[0])
             elif word == "seal" and len(rest) == 1:
                 self.seals.append((key, rest[0]))
+        self.passwords = {}   # that passwords_of has found, by hardware id
         self.value_of = {secret: value for value, secret in self.secrets.items()}
 
 
@@ -220,6 +221,7 @@ def runs_known(state):
     ledger = state.ledger
     for unit in twice(run["unit"] for run in ledger.run if run["ending"] is None):
         yield f"unit {unit} has two open runs"
+    newest = {run["unit"]: run for run in ledger.run}
     for run in ledger.run:
         who = f"run {run['id']}"
         if run["next"] not in STEPS:
@@ -241,8 +243,7 @@ def runs_known(state):
             yield f"{who} ended and keeps {len(sealed)} sealed copies"
         if run["ending"] not in (None, "passed") and given:
             yield f"{who} ended {run['ending']} with {len(given)} secrets not burnt"
-        newest = next(one for one in reversed(ledger.run) if one["unit"] == run["unit"])
-        if run is newest and run["ending"] == "passed" and not [row for row in given if row["class"] == "password"]:
+        if run is newest[run["unit"]] and run["ending"] == "passed" and not [row for row in given if row["class"] == "password"]:
             yield f"{who} passed with its password burnt"
 
 
@@ -360,6 +361,12 @@ def one_owner(state):
 
 def passwords_of(state, unit):
     """The passwords that the unit's verifiers let in, of all that the token ever fingerprinted."""
+    if unit.hardware not in state.passwords:
+        state.passwords[unit.hardware] = list(find_passwords(state, unit))
+    return state.passwords[unit.hardware]
+
+
+def find_passwords(state, unit):
     mine = {row["id"] for row in state.ledger.unit if row["hw"] == unit.hardware}
     kept = [row["value"] for row in state.ledger.fingerprint if row["unit"] in mine]
     lost = [value for value in state.secrets if value not in state.ledger.by_value]
@@ -396,7 +403,7 @@ def unit_and_ledger_agree(state):
             yield f"{who} has a certificate that the ledger does not know"
         if unit.locked and (last is None or STEPS.index(last["next"]) < STEPS.index("lock")):
             yield f"{who} is locked, its run is at {last and last['next']}"
-        passwords = list(passwords_of(state, unit))
+        passwords = passwords_of(state, unit)
         if len(passwords) != len(unit.factory):
             yield f"{who} holds a password that no token ever fingerprinted"
         for password in passwords:
@@ -435,6 +442,10 @@ def steps_on_the_unit(state):
     """What a step has shown, it has shown on the unit whose run it is: that one has the certificate, holds the secrets and
     is locked."""
     ledger = state.ledger
+    given = collections.defaultdict(list)   # by run
+    for row in ledger.fingerprint:
+        if row["class"] not in (IDENTITY, "decoy") and row["id"] not in ledger.burnt:
+            given[row["run"]].append(row)
     for unit in state.units:
         run = next(iter(ledger.runs_of(unit.hardware)), None)
         if run is None or run["ending"] not in (None, "passed") or not unit.intact:
@@ -444,9 +455,8 @@ def steps_on_the_unit(state):
         if "enrol" in done and unit.certificate is None:
             yield f"{who} has no certificate"
         held = {state.value_of.get(secret) for secret in secrets_of(state, unit)}
-        for row in ledger.fingerprint:
-            mine = row["run"] == run["id"] and row["class"] not in (IDENTITY, "decoy") and row["id"] not in ledger.burnt
-            if "inject" in done and mine and row["value"] not in held:
+        for row in given[run["id"]]:
+            if "inject" in done and row["value"] not in held:
                 yield f"{who} does not hold its {row['name']}"
         if "lock" in done and not unit.locked:
             yield f"{who} is not locked"
