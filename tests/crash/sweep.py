@@ -157,7 +157,7 @@ def every_boundary(found):
     unit = found["unit"]["counts"]
     for n in range(1, unit["file"] + 1, 13):
         yield Trial("passage", None, "", Stop("file", n, "after", ("none", "some")[n % 2], n))
-    for m, n in enumerate(range(4, unit["file"] + 1, 9)):
+    for m, n in enumerate(range(9, unit["file"] + 1, 13)):
         yield Trial("passage", None, ("swap", "swap passed")[m % 2], Stop("file", n, "after", ("none", "some")[n // 2 % 2], n))
     for m, n in enumerate(range(9, unit["device"] + 1, 16)):
         yield Trial("passage", None, ("swap", "swap passed")[m % 2], Stop("device", n, ("after", "torn")[m // 2 % 2]))
@@ -166,7 +166,7 @@ def every_boundary(found):
     yield from other_scenes(found, chosen, 24)
     for scene, each in (("held", 2), ("refused", 1), ("ended_in_order", 1)):
         yield from some_of_each_kind(all_of(scene, found), chosen, each)
-    yield from chosen.sample(checkpoints(found), 3)
+    yield from chosen.sample(checkpoints(found), 2)
     yield from some_of_each_kind(all_of("recovered", found), chosen, 1)
     # Between its commit and what it does in the token.
     yield Trial("recovered", Stop("sync", (found["recovered"]["counts"]["sync"] + 1) // 2, "after", "lose"))
