@@ -61,7 +61,7 @@ int run_all(const std::string& name, const std::function<Result(unsigned, unsign
   unsigned cores = std::clamp(std::thread::hardware_concurrency(), 1U, 8U);
   if (const char* asked = std::getenv("MINTMARK_JOBS"))
     cores = static_cast<unsigned>(std::max(1, std::atoi(asked)));
-  Result result = fork_all(cores, work);
+  Result result = fork_all(2 * cores, work);
   std::printf("sweep %s: tried %d, violations %d\n", name.c_str(), result.tried, result.violations);
   return result.violations == 0 && result.tried > 0 ? 0 : 1;
 }

@@ -87,8 +87,9 @@ struct Result {
   int tried = 0, violations = 0;
 };
 
-// One process for each core (MINTMARK_JOBS), each with a token of its own in memory. Prints the sum
-// as `sweep NAME: tried N, violations M`; the exit status of the program.
+// Two processes for each core (MINTMARK_JOBS), for they wait half of their time; each has a token
+// of its own in memory. Prints the sum as `sweep NAME: tried N, violations M`; the exit status of
+// the program.
 int run_all(const std::string& name,
             const std::function<Result(unsigned shard, unsigned shards)>& work);
 
