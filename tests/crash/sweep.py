@@ -395,7 +395,7 @@ def main():
     words.add_argument("--only", default="", help="those whose description has this word")
     words.add_argument("--most", type=int, help="no more than so many, evenly chosen")
     words.add_argument("--random", type=int, default=1500, help="stops under load, with --soak")
-    words.add_argument("--jobs", type=int, default=max(2, os.cpu_count() or 1))
+    words.add_argument("--jobs", type=int, default=1 + (os.cpu_count() or 1), help="at once: one more than there are cores, for some wait")
     words.add_argument("--until-broken", action="store_true", help="no more after the first violation")
     words.add_argument("--list", action="store_true", help="says what would be tried")
     given = words.parse_args()
