@@ -64,6 +64,14 @@ class Program {
     return status;
   }
 
+  // The process that takes the link away.
+  pid_t guard() const {
+    std::string id = std::to_string(child_);
+    pid_t out = 0;
+    std::ifstream("/proc/" + id + "/task/" + id + "/children") >> out;
+    return out;
+  }
+
   bool dial(milliseconds patience = milliseconds(5000)) {
     hang_up();
     for (auto end = Clock::now() + patience; Clock::now() < end;) {
@@ -303,6 +311,24 @@ TEST(Program, KilledAndStartedAgainItIsTheSameUnit) {
   ASSERT_EQ(station.open_identity(), 0U);
   EXPECT_EQ(station.spki, station.enrolled_spki);
   EXPECT_TRUE(station.proves("K7QM2XRD9HVTWN4C"));
+}
+
+// A file system gives the number of a link that is gone to the next one.
+TEST(Program, ItsGuardComesLateAndLeavesTheNextUnitsLink) {
+  Folder folder;
+  Program program(folder);
+  ASSERT_TRUE(program.dial());
+  pid_t guard = program.guard();
+  ASSERT_GT(guard, 0);
+  ASSERT_EQ(kill(guard, SIGSTOP), 0);
+  program.stop(SIGKILL);
+  program.hang_up();
+  ASSERT_EQ(unlink(program.link().c_str()), 0);
+  program.start();
+  ASSERT_TRUE(program.dial());
+  ASSERT_EQ(kill(guard, SIGCONT), 0);
+  ASSERT_TRUE(soon([&] { return kill(guard, 0) != 0; }));
+  EXPECT_TRUE(exists(program.link()));
 }
 
 TEST(Program, DiesInInjectOnce) {
