@@ -97,6 +97,13 @@ class Bench:
         made = PRODUCTS[product]
         return StoppableUnit(self.station, slot, hardware(name), stop, (*made.options, *options), made.model)
 
+    def scan_what_waits(self):
+        line = self.station.get("/slots")
+        for pending in line["pending"]:
+            if pending["symbol"]:
+                self.scan(pending)
+        return line
+
     def scan(self, pending):
         """The label in hand is scanned; one that did not come out, or only in part, is voided and comes again."""
         wanted = tuple(pending["symbol"].split(":")[1:])
@@ -130,10 +137,7 @@ class Bench:
             if self.station.daemon.poll() is not None:
                 return False
             try:
-                line = self.station.get("/slots")
-                for pending in line["pending"]:
-                    if pending["symbol"]:
-                        self.scan(pending)
+                line = self.scan_what_waits()
                 views = {view["slot"]: view for view in line["slots"]}
                 reseats += sum(self.attend(unit, views[unit.slot], left) for unit in list(left))
             except (OSError, http.client.HTTPException):
@@ -260,10 +264,7 @@ class Bench:
         """False where it passes first."""
         until = time.monotonic() + PATIENCE
         while unit.process.poll() is None:
-            line = self.station.get("/slots")
-            for pending in line["pending"]:
-                if pending["symbol"]:
-                    self.scan(pending)
+            line = self.scan_what_waits()
             view = next(view for view in line["slots"] if view["slot"] == unit.slot)
             if (view["hardware"] or "").endswith(unit.hardware) and view["ending"] == "passed":
                 return False

@@ -81,10 +81,6 @@ class StoppableStation(Station):
         text = self.config.read_text()
         self.config.write_text(text.replace("/usr/lib/softhsm/libsofthsm2.so", str(OBJECT)))
 
-    def env_under_the_object(self):
-        return {**self.env, "LD_PRELOAD": str(OBJECT), "MINTMARK_STOP": str(self.control.path),
-                "MINTMARK_STOP_DIR": str(self.dir), "MINTMARK_STOP_NOTES": str(self.notes)}
-
     def start(self):
         with self.under_the_object():
             return super().start()
@@ -96,7 +92,9 @@ class StoppableStation(Station):
 
     @contextlib.contextmanager
     def under_the_object(self):
-        quiet, self.env = self.env, self.env_under_the_object()
+        quiet = self.env
+        self.env = {**quiet, "LD_PRELOAD": str(OBJECT), "MINTMARK_STOP": str(self.control.path),
+                    "MINTMARK_STOP_DIR": str(self.dir), "MINTMARK_STOP_NOTES": str(self.notes)}
         try:
             yield
         finally:
@@ -104,8 +102,9 @@ class StoppableStation(Station):
 
     def refusal(self):
         """Why the daemon does not start, as who started it hears it."""
-        said = subprocess.run([str(BUILD / "mintmarkd"), "--config", str(self.config)], env=self.env_under_the_object(),
-                              text=True, capture_output=True, timeout=60)
+        with self.under_the_object():
+            said = subprocess.run([str(BUILD / "mintmarkd"), "--config", str(self.config)], env=self.env, text=True,
+                                  capture_output=True, timeout=60)
         assert said.returncode == 1, f"mintmarkd ended with {said.returncode}: {said.stderr}"
         return said.stderr
 

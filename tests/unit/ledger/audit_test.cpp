@@ -482,12 +482,9 @@ TEST_F(RecoveryTest, TakesFromTheLostJournalWhatWasGivenOut) {
   export_journal();
   put_back();
   ASSERT_EQ(recover_by("olga", "oscar", true), "");
-  auto spent = [&] {
-    return station.read([](Reader& db) { return *db.value<int>("SELECT count(*) FROM spent"); });
-  };
-  int once = spent();
+  int once = count("spent");
   ASSERT_EQ(recover_by("olga", "oscar", true), "") << "stopped after its commit, and done again";
-  EXPECT_EQ(spent(), once);
+  EXPECT_EQ(count("spent"), once);
   station.ledger->settle();
   station.reopen();
   auto standing =
