@@ -178,6 +178,12 @@ static Tree copy_tree(Transaction& db) { return db.tree(); }
 void Ledger::keep(const Checkpoint& checkpoint) {
   if (!keep_ || checkpoint.size < kept_) return;
   if (!owed_ || owed_->size < checkpoint.size) owed_ = checkpoint;
+  pay();
+}
+
+// Stays owed where `keep_` throws.
+void Ledger::pay() {
+  if (!owed_) return;
   keep_(*owed_);
   kept_ = owed_->size;
   owed_.reset();
@@ -189,9 +195,7 @@ void Ledger::anchor_by(Keep keep) {
 }
 
 void Ledger::keep_owed() {
-  read_now([this](Reader&) {
-    if (owed_) keep(Checkpoint(*owed_));
-  });
+  read_now([this](Reader&) { pay(); });
 }
 
 Task<Checkpoint> Ledger::checkpoint(Signer signer, WithCheckpoint then) {

@@ -175,6 +175,7 @@ class Ledger {
   void serve_reads(std::vector<std::shared_ptr<Job<Reader>>>& batch);
   void begin_alone();
   void keep(const Checkpoint& checkpoint);
+  void pay();
 
   struct Lock {
     explicit Lock(const std::string& path);

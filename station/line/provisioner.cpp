@@ -46,7 +46,7 @@ Task<void> Provisioner::provision(std::shared_ptr<Passage> passage) {
 
 // Three endings alike in a row are their slot's.
 Run Provisioner::noted(Transaction& db, const Passage& p, Run run) {
-  if (run.ending && !p.slot.empty()) runs::note_ending(db, kStation, p.slot, *run.ending, run.code);
+  if (run.ending) runs::note_ending(db, kStation, p.slot, *run.ending, run.code);
   return run;
 }
 
