@@ -53,6 +53,8 @@ class Problem(Exception):
 class Unit:
     """One simulated unit in one slot; `pull` unplugs it, `insert` plugs the same one in again."""
 
+    launcher = []
+
     def __init__(self, station, slot, hardware, *options, model="LAMP-3", firmware="1.4.0", flash=None):
         self.station, self.slot, self.hardware = station, slot, hardware
         self.command = [BUILD / "mintmark-unit", "--link", station.slot_path(slot),
@@ -68,7 +70,7 @@ class Unit:
         if slot:
             self.slot = slot
             self.command[2] = self.station.slot_path(slot)
-        self.process = subprocess.Popen([str(c) for c in self.command], stderr=self.station.unit_log,
+        self.process = subprocess.Popen([str(c) for c in [*self.launcher, *self.command]], stderr=self.station.unit_log,
                                         env=self.environment())
         self.station.processes.append(self.process)
         return self

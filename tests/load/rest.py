@@ -1,9 +1,10 @@
 """1,000 requests a second beside a line: how much longer its median step takes; and a flood of requests and of handshakes,
 as many as are answered. In one run: a window without, one with, one with the flood, and again.
 
-The requests are a contract manufacturer's: TLS, kept connections, its key; and the page's view of the slots. They and the
-units share two cores with the daemon here, so there are fewer slots than a station may have: units that need no more of
-a processor than the machine has left, and whose own declared work takes most of a step, as on a real line.
+The requests are a contract manufacturer's: TLS, kept connections, its key; and the page's view of the slots. They, the
+units and the daemon share two cores here. Units have processors of their own on a real line, and take seconds for a step:
+here they have what the daemon leaves of ours, and their own declared work is most of a step. They are put in one after
+another, as by two hands: 64 that start in one instant would do everything in one instant.
 
 A step that takes 20 ms and one that takes two seconds have no median in common that says anything: each is divided by
 the median of its kind without requests, and the median of these is the figure."""
@@ -16,10 +17,10 @@ import subprocess
 import sys
 import time
 
-from shift import Asking, Shift
+from shift import Asking, PoliteUnit, Shift
 
-SLOTS = 24
-UNIT = ("--boot-ms", 500, "--work-ms", 80, "--baud", 115200)
+SLOTS = 64
+UNIT = ("--boot-ms", 1500, "--work-ms", 250, "--baud", 115200)
 RATE, CONNECTIONS = 1000, 16
 FLOOD = 4                 # programs that do nothing but handshakes; as many connections as above, and as fast as may be
 ALONE, ASKED, FLOODED = KINDS = ("alone", "asked", "flooded")
@@ -125,12 +126,12 @@ def judge(took, processor, said):
 
 
 def main():
-    with Shift(SLOTS, *UNIT) as shift:
+    with Shift(SLOTS, *UNIT, kind=PoliteUnit, hands=2) as shift:
         station = shift.station
         maker = station.post("/persons", {"name": "maker", "roles": ["integrator"]})["token"]
         watcher = station.post("/persons", {"name": "watcher", "roles": ["operator"]})["token"]
         lot = shift.open_lot(token=maker)
-        keep_going(shift, 12)
+        keep_going(shift, 20)
         windows, processor, said = watch(shift, lambda: what_is_asked(station, lot, maker, watcher))
         shift.end()
         took = {kind: durations(station, windows[kind]) for kind in KINDS}

@@ -10,11 +10,18 @@ from station import BUILD, Station, Unit, hardware
 HALFWAY = ("inject", "prove", "reset_check")
 
 
-class Shift:
-    """`pulled`: one unit in so many is taken out half-way, once, and put back in."""
+class PoliteUnit(Unit):
+    """A real one has a processor of its own: this one has what the station leaves of ours."""
 
-    def __init__(self, slots, *unit_options, quantity=5000, pulled=0, extra_config=""):
-        self.unit_options, self.quantity, self.pulled = unit_options, quantity, pulled
+    launcher = ["nice", "-n", "7"]
+
+
+class Shift:
+    """`pulled`: one unit in so many is taken out half-way, once, and put back in. `hands`: so many are put in at each look."""
+
+    def __init__(self, slots, *unit_options, quantity=5000, pulled=0, kind=Unit, hands=None, extra_config=""):
+        self.unit_options, self.quantity, self.pulled, self.kind = unit_options, quantity, pulled, kind
+        self.hands = self.free_hands = hands or slots
         self.station = Station(slots=slots, extra_config=extra_config)
         self.seats = {slot: None for slot in self.station.slots}   # the unit that sits there, or is to come back
         self.number = self.passed = self.put_back = 0
@@ -48,6 +55,7 @@ class Shift:
 
     def turn(self, more=True):
         """One look at every slot, and what it asks for; without `more` no new unit comes."""
+        self.free_hands = self.hands
         for view in self.station.get("/slots")["slots"]:
             self.attend(view, more)
 
@@ -70,11 +78,14 @@ class Shift:
             self.pull(unit)
 
     def fill(self, slot, unit, more):
+        self.free_hands -= 1
+        if self.free_hands < 0:
+            return
         if unit is not None:
             unit.insert()
         elif more:
             self.number += 1
-            unit = Unit(self.station, slot, hardware(f"shift{self.number}"), *map(str, self.unit_options))
+            unit = self.kind(self.station, slot, hardware(f"shift{self.number}"), *map(str, self.unit_options))
             unit.to_be_pulled = self.pulled and self.number % self.pulled == 0
             self.seats[slot] = unit
 
