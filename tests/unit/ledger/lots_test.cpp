@@ -1,6 +1,9 @@
 // Orders, lots, people: what the owner signed, and nothing else.
+#include <ctime>
+
 #include "station.hpp"
 #include "station/ledger/pools.hpp"
+#include "station/words/clock.hpp"
 #include "station/words/crypto.hpp"
 
 namespace mintmark::test {
@@ -332,6 +335,21 @@ TEST_F(PeopleTest, RostersAreReadStrictly) {
                           station.birth.station);
             }),
             "roster.signature");
+}
+
+TEST(ClockDoubt, IsSaidBeforeALotIsOpened) {
+  auto now = static_cast<std::int64_t>(std::time(nullptr));
+  constexpr std::int64_t kYear = 366 * 86400LL;
+  EXPECT_EQ(clock_doubt(now, utc(now), now), "");
+  EXPECT_EQ(clock_doubt(now, utc(now + 60), now + 60), "") << "a little is nobody's fault";
+  EXPECT_NE(clock_doubt(7, "", 0), "") << "no battery";
+  EXPECT_NE(clock_doubt(now + 30 * kYear, "", 0), "");
+  EXPECT_NE(clock_doubt(now, utc(now + 7200), 0), "");
+  EXPECT_NE(clock_doubt(now, "", now + 2 * 86400), "");
+  Station station;
+  Json order = station.order_json(3, 0);
+  order["order"] = "7fffffff-ffff-7000-8000-000000000000";  // of the year 6429
+  EXPECT_EQ(fault_of([&] { station.open_lot(station.order(order)); }), "clock.wrong");
 }
 
 }  // namespace mintmark::test
