@@ -1,7 +1,10 @@
+#include <fcntl.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <ctime>
 #include <filesystem>
+#include <system_error>
 
 #include "hsm/storage.hpp"
 #include "station/credential/authority.hpp"
@@ -25,9 +28,22 @@ Check clock_check() {
   return {"clock", doubt.empty(), doubt.empty() ? now + "." : now + ", but " + doubt + ": set it."};
 }
 
+// By trying: a disk that went read-only after an error of its own does not say that it is. Some
+// file systems have no files without a name, and are not asked.
+void must_take_files(const std::string& directory) {
+  int file = ::open(directory.c_str(), O_TMPFILE | O_WRONLY | O_CLOEXEC, 0600);
+  int error = errno;
+  if (file >= 0)
+    ::close(file);
+  else if (error != EOPNOTSUPP && error != EISDIR)
+    throw Fault("disk.failed",
+                {{"reason", directory + ": " + std::generic_category().message(error)}});
+}
+
 // As a lot is opened: what is left, and for how many units it would do.
 Check disk_check(const std::string& name, const std::string& directory) {
   try {
+    must_take_files(directory);
     std::uint64_t left = free_space(directory);
     std::string says = std::to_string(left >> 20) + " MiB are left in " + directory + ": ";
     if (left < room_for(kFewUnits))

@@ -282,6 +282,11 @@ class Faults(unittest.TestCase):
         self.assertEqual(bench.counts["reseats"], 0)
         bench.settle([unit])
 
+    @staticmethod
+    def doctor_on_the_disk(station):
+        said = station.mintmark("doctor", check=False).stdout
+        return next(line for line in said.splitlines() if line.startswith("WRONG disk"))
+
     def test_a_disk_that_becomes_read_only(self):
         """Under open files, as ext4 makes it. Nothing can be stored, the station does not start, and what it had
         acknowledged is there when the disk is mended."""
@@ -301,8 +306,10 @@ class Faults(unittest.TestCase):
         self.assertIn("[disk.failed", backup.stderr)
         export = station.mintmark("export", station.dir / "evidence", check=False)
         self.assertIn("[disk.failed", export.stderr)
+        self.assertIn("Read-only file system", self.doctor_on_the_disk(station))
         station.daemon.kill()
         station.daemon.wait()
+        self.assertIn("Read-only file system", self.doctor_on_the_disk(station))
         self.assertIn("Read-only file system", station.refusal())
         image.mend()
         bench.restart()
