@@ -240,8 +240,8 @@ static Audited audited(sqlite::Database& db, const Birth& birth, const std::opti
   return out;
 }
 
-// Half of 64 slots: while one half's steps are written and synced, the other half is at its units and
-// the token. A group of all would leave each side waiting for the other.
+// Half of 64 slots: while one half's steps are written and synced, the other half is at its units
+// and the token. A group of all would leave each side waiting for the other.
 static constexpr std::size_t kLargestGroup = 32;
 
 Ledger::Ledger(const std::string& path, Opening opening)
