@@ -9,7 +9,6 @@
 #include <charconv>
 #include <cstdio>
 #include <cstring>
-#include <fstream>
 
 #include "station/ledger/open.hpp"
 
@@ -44,12 +43,14 @@ HeadFile::~HeadFile() {
 }
 
 std::optional<Head> HeadFile::read() const {
-  std::ifstream file(path_, std::ios::binary);
-  if (!file) return std::nullopt;
+  int file = ::open(path_.c_str(), O_RDONLY | O_CLOEXEC);
+  if (file < 0 && errno == ENOENT) return std::nullopt;
   std::string text(kHeadSize + 1, '\0');
-  file.read(text.data(), static_cast<std::streamsize>(text.size()));
-  text.resize(static_cast<std::size_t>(file.gcount()));
-  auto out = head_from(text);
+  ssize_t size = file < 0 ? -1 : ::read(file, text.data(), text.size());
+  int error = errno;
+  if (file >= 0) ::close(file);
+  if (size < 0) throw Fault("disk.failed", {{"reason", path_ + ": " + std::strerror(error)}});
+  auto out = head_from(std::string_view(text).substr(0, static_cast<std::size_t>(size)));
   if (!out) throw Fault("ledger.anchor_unreadable", {{"where", path_}});
   return out;
 }

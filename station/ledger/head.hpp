@@ -30,7 +30,8 @@ class HeadFile {
   HeadFile(const HeadFile&) = delete;
   HeadFile& operator=(const HeadFile&) = delete;
 
-  // nullopt where there is none. Fault "ledger.anchor_unreadable" for what is no head.
+  // nullopt where there is none. Fault "ledger.anchor_unreadable" for what is no head,
+  // "disk.failed" where it cannot be read at all.
   std::optional<Head> read() const;
   void begin(const Head& head);  // makes it, durable; written to from here on
   void write(const Head& head);  // nothing before begin()

@@ -56,6 +56,14 @@ TEST_F(OlderCopy, AHeadThatIsGoneIsMissedOnceTheJournalKnowsOfIt) {
   station.audits = false;
 }
 
+TEST_F(OlderCopy, AHeadThatTheDiskDoesNotGiveIsTheDisksFault) {
+  station.ledger.reset();
+  std::filesystem::remove(station.path + ".head");
+  std::filesystem::create_directory(station.path + ".head");  // opens, and cannot be read
+  EXPECT_EQ(opening(station.path), "disk.failed");
+  station.audits = false;
+}
+
 TEST_F(OlderCopy, ACheckpointElsewhereIsAskedFor) {
   Checkpoint old = station.ledger->checkpoint_now(station.signer());
   back_up(station.path, copy);
