@@ -360,8 +360,13 @@ def sweep(trials, jobs, until_broken):
     """Interrupted, it says what it has seen so far."""
     waiting, results, progress = multiprocessing.Queue(), multiprocessing.Queue(), multiprocessing.Value("i", 0)
     enough = multiprocessing.Event()
+
+    def interrupted(*_):
+        for number in ENDING:   # one that comes again would wait for the lock that this one holds
+            signal.signal(number, signal.SIG_IGN)
+        enough.set()
     for number in ENDING:
-        signal.signal(number, lambda *_: enough.set())
+        signal.signal(number, interrupted)
     for trial in trials + [None] * jobs:
         waiting.put(trial)
     workers = [multiprocessing.Process(target=work, args=(str(n), waiting, progress, results, enough, until_broken))
