@@ -78,12 +78,12 @@ class Shift:
             self.pull(unit)
 
     def fill(self, slot, unit, more):
-        self.free_hands -= 1
-        if self.free_hands < 0:
+        if self.free_hands == 0 or not (unit or more):
             return
-        if unit is not None:
+        self.free_hands -= 1
+        if unit:
             unit.insert()
-        elif more:
+        else:
             self.number += 1
             unit = self.kind(self.station, slot, hardware(f"shift{self.number}"), *map(str, self.unit_options))
             unit.to_be_pulled = self.pulled and self.number % self.pulled == 0
