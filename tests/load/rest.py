@@ -20,11 +20,11 @@ import time
 from shift import Asking, PoliteUnit, Shift
 
 SLOTS = 64
-UNIT = ("--boot-ms", 1500, "--work-ms", 250, "--baud", 115200)
+UNIT = ("--boot-ms", 2000, "--work-ms", 250, "--baud", 115200)
 RATE, CONNECTIONS = 1000, 16
 FLOOD = 4                 # programs that do nothing but handshakes; as many connections as above, and as fast as may be
 ALONE, ASKED, FLOODED = KINDS = ("alone", "asked", "flooded")
-WINDOW, ROUNDS = 8, 3     # seconds of each kind
+WINDOW, ROUNDS = 10, 3     # seconds of each kind
 MOST = 1.10
 AT_THE_SLOT = ("enrol", "mint", "inject", "prove", "reset_check", "lock")
 

@@ -13,7 +13,7 @@ HALFWAY = ("inject", "prove", "reset_check")
 class PoliteUnit(Unit):
     """A real one has a processor of its own: this one has what the station leaves of ours."""
 
-    launcher = ["nice", "-n", "5"]
+    launcher = ["nice", "-n", "6"]
 
 
 class Shift:
